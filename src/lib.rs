@@ -1,0 +1,33 @@
+//! A thread-per-core OTLP forwarder.
+//!
+//! # The life of one request
+//!
+//! | # | step | room |
+//! | --: | --- | --- |
+//! | 1 | a socket is accepted and stays on its core | [`receiver`] |
+//! | 2 | its first bytes tell HTTP/2 from HTTP/1.1 | [`receiver`] |
+//! | 3 | path and headers open a call | [`receiver`] |
+//! | 4 | the memory budget admits it or refuses with a delay | [`receiver`] |
+//! | 5 | its body is read as it lies, inflated within a bound | [`receiver`] |
+//! | 6 | the walk proves the bytes and counts the items | [`wire`] |
+//! | 7 | it joins the open batch of its signal | [`batch`] |
+//! | 8 | the sealed batch goes to a collector | [`exporter`] |
+//! | 9 | one outcome answers every request of the batch, once | [`batch`] |
+//! | 10 | the sender hears it | [`receiver`] |
+//!
+//! [`shard`] builds one core's whole world from these rooms; nothing else joins `receiver` and
+//! `exporter`, which do not know each other.
+
+pub mod admin;
+pub mod batch;
+pub mod cli;
+pub mod config;
+pub mod exporter;
+pub mod metrics;
+pub mod net;
+pub mod outcome;
+pub mod receiver;
+pub mod rt;
+pub mod shard;
+pub mod signal;
+pub mod wire;

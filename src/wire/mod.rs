@@ -1,0 +1,5 @@
+//! Bytes and nothing else: the protobuf walk, framing, statuses. Pure: no socket, no clock.
+
+mod walk;
+
+pub use walk::{Malformed, inspect};
