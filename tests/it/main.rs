@@ -1,0 +1,21 @@
+//! The program from outside: a spawned binary between real senders and a recording collector.
+//!
+//! Every test starts what it needs on free loopback ports and waits for states, never for time.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test says what went wrong by stopping there"
+)]
+
+mod acceptance;
+mod delivery;
+mod heavy;
+mod lifecycle;
+mod outcomes;
+mod refusals;
+mod startup;
+mod structure;
+mod support;
+mod witness;

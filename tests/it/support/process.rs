@@ -1,0 +1,222 @@
+//! The program as a child process: started, watched through its log, and ended by its own handle.
+
+use std::{
+    collections::BTreeMap,
+    io::{BufRead, BufReader, pipe},
+    net::SocketAddr,
+    os::fd::OwnedFd,
+    process::{Command, ExitStatus, Stdio},
+    thread::JoinHandle,
+};
+
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use tokio::sync::watch;
+
+use super::{Collector, Ledger, Sender, Transport, within};
+
+/// The environment of a run that has not started.
+#[derive(Clone, Debug)]
+pub(crate) struct Setup(BTreeMap<String, String>);
+
+impl Setup {
+    /// One shard on free ports that forwards to these collectors over gRPC.
+    pub(crate) fn to<'a>(collectors: impl IntoIterator<Item = &'a Collector>) -> Self {
+        Self::to_addresses(collectors.into_iter().map(|collector| collector.address))
+    }
+
+    /// The same for addresses where there may be nobody.
+    pub(crate) fn to_addresses(addresses: impl IntoIterator<Item = SocketAddr>) -> Self {
+        let endpoints: Vec<_> =
+            addresses.into_iter().map(|address| format!("http://{address}")).collect();
+        let free_port = "127.0.0.1:0";
+        Self(BTreeMap::new())
+            .set("OTLP_LISTEN_GRPC", free_port)
+            .set("OTLP_LISTEN_HTTP", free_port)
+            .set("OTLP_LISTEN_ADMIN", free_port)
+            .set("OTLP_ENDPOINT", &endpoints.join(","))
+            .set("OTLP_PROTOCOL", "grpc")
+            .set("OTLP_WORKER_THREADS", "1")
+            .set("OTLP_LOGGING_FORMAT", "json")
+    }
+
+    /// The same with one more variable.
+    pub(crate) fn set(mut self, name: &str, value: &str) -> Self {
+        self.0.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// The command that runs the program, under `wrapper` where one is named.
+    pub(crate) fn command(&self, wrapper: &[&str]) -> Command {
+        let mut words = wrapper.iter().copied().chain([env!("CARGO_BIN_EXE_otlp")]);
+        let mut command = Command::new(words.next().unwrap());
+        command.args(words).env_clear().envs(&self.0).stdin(Stdio::null());
+        if let Some(path) = std::env::var_os("PATH") {
+            command.env("PATH", path);
+        }
+        command
+    }
+
+    /// Starts the program and waits until it says that it is ready.
+    pub(crate) async fn start(self) -> Otlp {
+        Otlp::start(self.command(&[])).await
+    }
+}
+
+/// What is known of a child from its log and its end.
+#[derive(Debug, Default)]
+struct Seen {
+    lines: Vec<String>,
+    ready: bool,
+    exit: Option<ExitStatus>,
+}
+
+/// A running forwarder. Dropped, it is killed and reaped.
+#[derive(Debug)]
+pub(crate) struct Otlp {
+    pub(crate) pid: u32,
+    handle: OwnedFd,
+    seen: watch::Receiver<Seen>,
+    keeper: Option<JoinHandle<()>>,
+}
+
+impl Otlp {
+    async fn start(mut command: Command) -> Self {
+        let (reader, writer) = pipe().unwrap();
+        command.stdout(writer.try_clone().unwrap()).stderr(writer);
+        let mut child = command.spawn().unwrap();
+        // The command holds the pipe's writing ends; the log ends only when the child alone does.
+        drop(command);
+        let pid = child.id();
+        let handle =
+            pidfd_open(Pid::from_raw(pid.try_into().unwrap()).unwrap(), PidfdFlags::empty()).unwrap();
+        let (tell, seen) = watch::channel(Seen::default());
+        let keeper = std::thread::spawn(move || {
+            for line in BufReader::new(reader).lines().map_while(Result::ok) {
+                tell.send_modify(|seen| {
+                    seen.ready |= message_of(&line).as_deref() == Some("ready");
+                    seen.lines.push(line);
+                });
+            }
+            let exit = child.wait().unwrap();
+            tell.send_modify(|seen| seen.exit = Some(exit));
+        });
+        let otlp = Self { pid, handle, seen, keeper: Some(keeper) };
+        otlp.until("the forwarder is ready", |seen| seen.ready || seen.exit.is_some()).await;
+        assert!(otlp.seen.borrow().ready, "the forwarder did not start:\n{}", otlp.log());
+        otlp
+    }
+
+    async fn until(&self, what: &str, mut holds: impl FnMut(&Seen) -> bool) {
+        drop(within(what, self.seen.clone().wait_for(|seen| holds(seen))).await.unwrap());
+    }
+
+    /// Waits for a log line with this message.
+    pub(crate) async fn until_logged(&self, message: &str) {
+        self.until(message, |seen| {
+            seen.lines.iter().any(|line| message_of(line).as_deref() == Some(message))
+        })
+        .await;
+    }
+
+    /// Everything that it wrote.
+    pub(crate) fn log(&self) -> String {
+        self.seen.borrow().lines.join("\n")
+    }
+
+    /// The address that it logged for a listener: `grpc`, `http` or `admin`.
+    pub(crate) fn address(&self, listener: &str) -> SocketAddr {
+        let seen = self.seen.borrow();
+        let lines = seen.lines.iter().filter_map(|line| serde_json::from_str(line).ok());
+        let address = lines
+            .filter(|line: &serde_json::Value| line["message"] == "listening")
+            .find(|line| line["listener"] == listener)
+            .and_then(|line| line["address"].as_str()?.parse().ok());
+        address.unwrap_or_else(|| panic!("no address of {listener} in:\n{}", seen.lines.join("\n")))
+    }
+
+    /// The port that a transport's senders use by convention.
+    pub(crate) fn port_of(&self, transport: Transport) -> SocketAddr {
+        self.address(if transport == Transport::Grpc { "grpc" } else { "http" })
+    }
+
+    /// A new connection to that port.
+    pub(crate) async fn sender(&self, transport: Transport) -> Sender {
+        Sender::connect(self.port_of(transport), transport).await
+    }
+
+    /// A page of the admin port: its status and text.
+    pub(crate) async fn admin(&self, path: &str) -> (u16, String) {
+        let mut sender = Sender::connect(self.address("admin"), Transport::Http1).await;
+        let (status, _, body) = sender.get(path).await;
+        (status, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    /// The ledger as `/metrics` has it now.
+    pub(crate) async fn ledger(&self) -> Ledger {
+        let (status, text) = self.admin("/metrics").await;
+        assert_eq!(status, 200, "/metrics answers:\n{text}");
+        Ledger::parse(&text)
+    }
+
+    /// Every item that was taken in has a place, and none is waiting any more.
+    pub(crate) async fn assert_ledger_adds_up(&self) -> Ledger {
+        let ledger = self.ledger().await;
+        ledger.assert_adds_up();
+        ledger
+    }
+
+    /// Sends a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        // A child that has just ended is fine: the exit status tells.
+        pidfd_send_signal(&self.handle, signal).ok();
+    }
+
+    /// Waits for the end.
+    pub(crate) async fn exit(&self) -> ExitStatus {
+        self.until("the forwarder's end", |seen| seen.exit.is_some()).await;
+        self.seen.borrow().exit.unwrap()
+    }
+
+    /// SIGTERM, then the end.
+    pub(crate) async fn terminate(&self) -> ExitStatus {
+        self.signal(Signal::TERM);
+        self.exit().await
+    }
+
+    /// SIGKILL, then the end.
+    pub(crate) async fn kill9(&self) {
+        self.signal(Signal::KILL);
+        self.exit().await;
+    }
+
+    /// A line of `/proc/<pid>/status` in bytes, such as `VmRSS` or `VmHWM`.
+    pub(crate) fn memory(&self, name: &str) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid)).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        let kibibytes: u64 =
+            line.trim_start_matches(':').trim_end_matches("kB").trim().parse().unwrap();
+        kibibytes * 1024
+    }
+
+    /// Processor time so far, in clock ticks: user and system.
+    pub(crate) fn ticks(&self) -> u64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid)).unwrap();
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+        // Fields 14 and 15 of proc_pid_stat(5); the first after the name is field 3.
+        fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+    }
+}
+
+impl Drop for Otlp {
+    fn drop(&mut self) {
+        self.signal(Signal::KILL);
+        if let Some(keeper) = self.keeper.take() {
+            drop(keeper.join());
+        }
+    }
+}
+
+fn message_of(line: &str) -> Option<String> {
+    let line: serde_json::Value = serde_json::from_str(line).ok()?;
+    Some(line["message"].as_str()?.to_owned())
+}

@@ -1,0 +1,254 @@
+//! A sender: one connection, one transport, and every answer in the same words.
+
+use std::{net::SocketAddr, time::Duration};
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, Version, header};
+use http_body_util::{BodyExt, Full};
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use otlp::signal::Signal;
+use prost::Message;
+use tokio::net::TcpStream;
+use tonic::{
+    client::Grpc,
+    codec::CompressionEncoding,
+    transport::{Channel, Endpoint},
+};
+
+use super::{
+    Payload,
+    codec::RawCodec,
+    rpc::{ExportResponse, RpcStatus},
+};
+
+/// How a sender speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Transport {
+    Grpc,
+    Http1,
+    Http2,
+}
+
+impl Transport {
+    pub(crate) const ALL: [Self; 3] = [Self::Grpc, Self::Http1, Self::Http2];
+}
+
+/// What a sender was told.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Answer {
+    /// The gRPC code, or the HTTP status.
+    pub(crate) code: u16,
+    /// `RetryInfo`, or `Retry-After` in seconds.
+    pub(crate) delay: Option<Duration>,
+    /// The items that a partial success did not take.
+    pub(crate) rejected: i64,
+    /// Whether there was a partial success at all.
+    pub(crate) partial: bool,
+    /// The sentence of a refusal or of a partial success.
+    pub(crate) message: String,
+    /// Of HTTP answers.
+    pub(crate) headers: HeaderMap,
+}
+
+impl Answer {
+    /// Whether it says that the request was taken.
+    pub(crate) fn accepted(&self) -> bool {
+        matches!(self.code, 0 | 200)
+    }
+
+    fn taken(code: u16, body: &[u8], headers: HeaderMap) -> Self {
+        let partial = ExportResponse::decode(body).unwrap().partial_success;
+        Self {
+            code,
+            delay: None,
+            partial: partial.is_some(),
+            rejected: partial.as_ref().map_or(0, |partial| partial.rejected),
+            message: partial.map(|partial| partial.error_message).unwrap_or_default(),
+            headers,
+        }
+    }
+
+    fn of_grpc(answer: Result<tonic::Response<Bytes>, tonic::Status>) -> Self {
+        match answer {
+            Ok(response) => Self::taken(0, response.get_ref(), HeaderMap::new()),
+            Err(status) => Self {
+                code: u16::try_from(i32::from(status.code())).unwrap(),
+                delay: RpcStatus::decode(status.details()).unwrap().retry_delay(),
+                partial: false,
+                rejected: 0,
+                message: status.message().to_owned(),
+                headers: status.metadata().clone().into_headers(),
+            },
+        }
+    }
+
+    fn of_http(status: u16, headers: HeaderMap, body: &[u8]) -> Self {
+        if status == 200 {
+            return Self::taken(status, body, headers);
+        }
+        let seconds = headers.get(header::RETRY_AFTER).map(|value| {
+            value.to_str().unwrap().parse().expect("Retry-After is a number of seconds")
+        });
+        let message = RpcStatus::decode(body).expect("a refusal is a google.rpc.Status").message;
+        let delay = seconds.map(Duration::from_secs);
+        Self { code: status, delay, partial: false, rejected: 0, message, headers }
+    }
+}
+
+/// An error of the connection: no answer came.
+pub(crate) type Broken = Box<dyn std::error::Error + Send + Sync>;
+
+/// One connection to a receiver.
+#[derive(Debug)]
+pub(crate) struct Sender {
+    address: SocketAddr,
+    gzip: bool,
+    wire: Wire,
+}
+
+#[derive(Debug)]
+enum Wire {
+    Grpc(Channel),
+    Http1(http1::SendRequest<Full<Bytes>>),
+    Http2(http2::SendRequest<Full<Bytes>>),
+}
+
+impl Sender {
+    /// Opens a connection, or stops the test.
+    pub(crate) async fn connect(address: SocketAddr, transport: Transport) -> Self {
+        Self::try_connect(address, transport).await.unwrap()
+    }
+
+    /// Opens a connection.
+    pub(crate) async fn try_connect(
+        address: SocketAddr,
+        transport: Transport,
+    ) -> Result<Self, Broken> {
+        let wire = if transport == Transport::Grpc {
+            Wire::Grpc(Endpoint::from_shared(format!("http://{address}"))?.connect().await?)
+        } else {
+            let stream = TcpStream::connect(address).await?;
+            stream.set_nodelay(true)?;
+            let io = TokioIo::new(stream);
+            if transport == Transport::Http1 {
+                let (wire, connection) = http1::handshake(io).await?;
+                tokio::spawn(connection);
+                Wire::Http1(wire)
+            } else {
+                let (wire, connection) = http2::handshake(TokioExecutor::new(), io).await?;
+                tokio::spawn(connection);
+                Wire::Http2(wire)
+            }
+        };
+        Ok(Self { address, gzip: false, wire })
+    }
+
+    /// The same sender with its bodies in gzip.
+    pub(crate) fn gzip(self) -> Self {
+        Self { gzip: true, ..self }
+    }
+
+    /// Sends a request and waits for the answer, or stops the test where none comes.
+    pub(crate) async fn send(&mut self, payload: &Payload) -> Answer {
+        self.try_send(payload).await.unwrap()
+    }
+
+    /// Sends a request and waits for the answer.
+    pub(crate) async fn try_send(&mut self, payload: &Payload) -> Result<Answer, Broken> {
+        let Wire::Grpc(channel) = &self.wire else {
+            let request = self.http_request(payload);
+            return self.try_request(request).await;
+        };
+        let mut grpc = Grpc::new(channel.clone());
+        if self.gzip {
+            grpc = grpc.send_compressed(CompressionEncoding::Gzip);
+        }
+        grpc.ready().await?;
+        let request = tonic::Request::new(payload.body.clone());
+        let path = grpc_path(payload.signal).parse().unwrap();
+        Ok(Answer::of_grpc(grpc.unary(request, path, RawCodec).await))
+    }
+
+    /// The HTTP request that carries a payload.
+    fn http_request(&self, payload: &Payload) -> Request<Bytes> {
+        let request = Request::post(http_path(payload.signal))
+            .header(header::CONTENT_TYPE, "application/x-protobuf");
+        if self.gzip {
+            request.header(header::CONTENT_ENCODING, "gzip").body(gzip(&payload.body)).unwrap()
+        } else {
+            request.body(payload.body.clone()).unwrap()
+        }
+    }
+
+    /// Sends any HTTP request; its target gets the authority that the version asks for.
+    pub(crate) async fn request(&mut self, request: Request<Bytes>) -> Answer {
+        self.try_request(request).await.unwrap()
+    }
+
+    async fn try_request(&mut self, request: Request<Bytes>) -> Result<Answer, Broken> {
+        let (status, headers, body) = self.exchange(request).await?;
+        Ok(Answer::of_http(status, headers, &body))
+    }
+
+    /// Gets a page: status, headers and body as they are.
+    pub(crate) async fn get(&mut self, path: &str) -> (u16, HeaderMap, Bytes) {
+        let request = Request::builder().method(Method::GET).uri(path).body(Bytes::new());
+        self.exchange(request.unwrap()).await.unwrap()
+    }
+
+    async fn exchange(
+        &mut self,
+        request: Request<Bytes>,
+    ) -> Result<(u16, HeaderMap, Bytes), Broken> {
+        let (mut parts, body) = request.into_parts();
+        let body = Full::new(body);
+        let authority = self.address.to_string();
+        let response = match &mut self.wire {
+            Wire::Grpc(_) => panic!("a gRPC sender sends no plain HTTP requests"),
+            Wire::Http1(wire) => {
+                parts.headers.insert(header::HOST, authority.parse()?);
+                wire.ready().await?;
+                wire.send_request(Request::from_parts(parts, body)).await?
+            }
+            Wire::Http2(wire) => {
+                parts.uri = format!("http://{authority}{}", parts.uri).parse()?;
+                parts.version = Version::HTTP_2;
+                wire.ready().await?;
+                wire.send_request(Request::from_parts(parts, body)).await?
+            }
+        };
+        let (parts, body) = response.into_parts();
+        Ok((parts.status.as_u16(), parts.headers, body.collect().await?.to_bytes()))
+    }
+}
+
+/// The bytes in gzip.
+pub(crate) fn gzip(bytes: &[u8]) -> Bytes {
+    use std::io::Write;
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap().into()
+}
+
+/// The gRPC path of a signal, as the specification writes it.
+pub(crate) const fn grpc_path(signal: Signal) -> &'static str {
+    match signal {
+        Signal::Traces => "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+        Signal::Metrics => "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
+        Signal::Logs => "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
+        Signal::Profiles => {
+            "/opentelemetry.proto.collector.profiles.v1development.ProfilesService/Export"
+        }
+    }
+}
+
+/// The HTTP path of a signal, as the specification writes it.
+pub(crate) const fn http_path(signal: Signal) -> &'static str {
+    match signal {
+        Signal::Traces => "/v1/traces",
+        Signal::Metrics => "/v1/metrics",
+        Signal::Logs => "/v1/logs",
+        Signal::Profiles => "/v1development/profiles",
+    }
+}
