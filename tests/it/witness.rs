@@ -13,13 +13,28 @@ async fn the_collector_keeps_every_byte_of_every_transport() {
     for transport in Transport::ALL {
         for signal in Signal::ALL {
             let sent = payload(signal, 3);
-            let answer = Sender::connect(collector.address, transport).await.send(&sent).await;
-            assert!(answer.accepted() && !answer.partial, "{transport:?} {signal}: {answer:?}");
+            let answer = Sender::connect(collector.address, transport)
+                .await
+                .send(&sent)
+                .await;
+            assert!(
+                answer.accepted() && !answer.partial,
+                "{transport:?} {signal}: {answer:?}"
+            );
             let last = collector.read(|log| log.accepted.last().unwrap().clone());
-            assert_eq!((last.signal, last.body), (signal, sent.body), "{transport:?}");
+            assert_eq!(
+                (last.signal, last.body),
+                (signal, sent.body),
+                "{transport:?}"
+            );
         }
     }
-    assert!(collector.accepted_ids(Signal::Logs).values().all(|count| *count == 1));
+    assert!(
+        collector
+            .accepted_ids(Signal::Logs)
+            .values()
+            .all(|count| *count == 1)
+    );
 }
 
 #[tokio::test]
@@ -29,15 +44,24 @@ async fn the_collector_says_every_code_with_and_without_a_delay() {
     let sent = payload(Signal::Traces, 1);
     for number in 1..=16_u16 {
         for delay in [None, Some(Duration::from_millis(1500))] {
-            collector.behave(Behaviour::Refuse { code: Code::from(i32::from(number)), delay });
+            collector.behave(Behaviour::Refuse {
+                code: Code::from(i32::from(number)),
+                delay,
+            });
             let answer = sender.send(&sent).await;
             assert_eq!((answer.code, answer.delay), (number, delay));
         }
     }
-    collector.behave(Behaviour::RefuseHttp { status: 429, retry_after: Some("7") });
+    collector.behave(Behaviour::RefuseHttp {
+        status: 429,
+        retry_after: Some("7"),
+    });
     let mut sender = Sender::connect(collector.address, Transport::Http1).await;
     let answer = sender.send(&sent).await;
-    assert_eq!((answer.code, answer.delay), (429, Some(Duration::from_secs(7))));
+    assert_eq!(
+        (answer.code, answer.delay),
+        (429, Some(Duration::from_secs(7)))
+    );
     assert!(collector.accepted_ids(Signal::Traces).is_empty());
 }
 
@@ -49,9 +73,14 @@ async fn a_held_request_is_answered_when_the_collector_is_let_go() {
     let mut sender = Sender::connect(collector.address, Transport::Grpc).await;
     let ids = count_ids(sent.ids.clone());
     let call = tokio::spawn(async move { sender.send(&sent).await });
-    collector.until("the request arrives", |log| log.arrived.len() == 1).await;
+    collector
+        .until("the request arrives", |log| log.arrived.len() == 1)
+        .await;
     assert!(!call.is_finished() && collector.accepted_ids(Signal::Metrics).is_empty());
-    collector.behave(Behaviour::Partial { rejected: 1, message: "one too many" });
+    collector.behave(Behaviour::Partial {
+        rejected: 1,
+        message: "one too many",
+    });
     let answer = within("the answer", call).await.unwrap();
     assert_eq!((answer.code, answer.rejected), (0, 1));
     assert_eq!(collector.accepted_ids(Signal::Metrics), ids);
@@ -77,5 +106,8 @@ async fn a_stopped_collector_takes_no_connection_and_a_restarted_one_does() {
     let mut sender = Sender::connect(address, Transport::Grpc).await.gzip();
     let sent = payload(Signal::Traces, 1);
     assert!(sender.send(&sent).await.accepted());
-    assert_eq!(collector.read(|log| log.accepted[0].body.clone()), sent.body);
+    assert_eq!(
+        collector.read(|log| log.accepted[0].body.clone()),
+        sent.body
+    );
 }

@@ -24,13 +24,7 @@ use hyper_util::{
 use otlp::signal::Signal;
 use prost::Message;
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
-use tonic::{
-    Code, Status,
-    body::Body,
-    codec::CompressionEncoding,
-    codegen::Service,
-    server::Grpc,
-};
+use tonic::{Code, Status, body::Body, codec::CompressionEncoding, codegen::Service, server::Grpc};
 
 use super::{
     codec::RawCodec,
@@ -48,11 +42,17 @@ pub(crate) enum Behaviour {
     /// Answers nothing until the behaviour changes, then does what it changed to.
     Hold,
     /// Takes it but for some items, or with a warning where that is 0.
-    Partial { rejected: i64, message: &'static str },
+    Partial {
+        rejected: i64,
+        message: &'static str,
+    },
     /// Refuses it with this gRPC code, with a `RetryInfo` where there is a delay.
     Refuse { code: Code, delay: Option<Duration> },
     /// Refuses it with this HTTP status, with this `Retry-After`.
-    RefuseHttp { status: u16, retry_after: Option<&'static str> },
+    RefuseHttp {
+        status: u16,
+        retry_after: Option<&'static str>,
+    },
     /// Refuses it as bad where it holds the item with this id, and takes it otherwise.
     Poison(u64),
 }
@@ -103,7 +103,11 @@ impl Collector {
         });
         let mut serving = JoinSet::new();
         serving.spawn(accept(listener, Arc::clone(&inner)));
-        Self { address, inner, serving }
+        Self {
+            address,
+            inner,
+            serving,
+        }
     }
 
     /// Closes the port and every connection, and waits until they are closed.
@@ -131,7 +135,10 @@ impl Collector {
     /// How often each item was taken.
     pub(crate) fn accepted_ids(&self, signal: Signal) -> BTreeMap<u64, usize> {
         self.read(|log| {
-            let of_signal = log.accepted.iter().filter(|received| received.signal == signal);
+            let of_signal = log
+                .accepted
+                .iter()
+                .filter(|received| received.signal == signal);
             count_ids(of_signal.flat_map(|received| ids_in(signal, &received.body)))
         })
     }
@@ -159,15 +166,23 @@ async fn answer(
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Infallible> {
     let content_type = request.headers().get(http::header::CONTENT_TYPE);
-    let is_grpc = content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"));
+    let is_grpc =
+        content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"));
     if !is_grpc {
         return Ok(answer_http(&inner, request).await);
     }
     let path = request.uri().path();
-    let Some(signal) = Signal::ALL.into_iter().find(|signal| grpc_path(*signal) == path) else {
+    let Some(signal) = Signal::ALL
+        .into_iter()
+        .find(|signal| grpc_path(*signal) == path)
+    else {
         return Ok(Status::unimplemented(format!("{path} is not a method")).into_http());
     };
-    let export = Export { inner, signal, version: request.version() };
+    let export = Export {
+        inner,
+        signal,
+        version: request.version(),
+    };
     let mut grpc = Grpc::new(RawCodec)
         .accept_compressed(CompressionEncoding::Gzip)
         .max_decoding_message_size(256 << 20);
@@ -195,16 +210,25 @@ impl Service<tonic::Request<Bytes>> for Export {
         let (signal, version) = (self.signal, self.version);
         Box::pin(async move {
             let (metadata, _, body) = request.into_parts();
-            let received = Received { signal, version, headers: metadata.into_headers(), body };
+            let received = Received {
+                signal,
+                version,
+                headers: metadata.into_headers(),
+                body,
+            };
             match inner.decide(received).await {
-                Verdict::Taken(response) => Ok(tonic::Response::new(response.encode_to_vec().into())),
+                Verdict::Taken(response) => {
+                    Ok(tonic::Response::new(response.encode_to_vec().into()))
+                }
                 Verdict::Refused { code, delay, .. } => {
                     let number = i32::from(code);
                     let details = RpcStatus::new(number, "the collector says no", delay);
                     Err(Status::with_details(
                         code,
                         "the collector says no",
-                        delay.map(|_| details.encode_to_vec().into()).unwrap_or_default(),
+                        delay
+                            .map(|_| details.encode_to_vec().into())
+                            .unwrap_or_default(),
                     ))
                 }
             }
@@ -215,7 +239,9 @@ impl Service<tonic::Request<Bytes>> for Export {
 async fn answer_http(inner: &Inner, request: Request<Incoming>) -> Response<Body> {
     let (parts, body) = request.into_parts();
     let path = parts.uri.path();
-    let signal = Signal::ALL.into_iter().find(|signal| http_path(*signal) == path);
+    let signal = Signal::ALL
+        .into_iter()
+        .find(|signal| http_path(*signal) == path);
     let Some(signal) = signal else {
         return Response::builder().status(404).body(Body::empty()).unwrap();
     };
@@ -223,12 +249,21 @@ async fn answer_http(inner: &Inner, request: Request<Incoming>) -> Response<Body
         return Response::builder().status(400).body(Body::empty()).unwrap();
     };
     let body = body.to_bytes();
-    let received = Received { signal, version: parts.version, headers: parts.headers, body };
-    let response =
-        Response::builder().header(http::header::CONTENT_TYPE, "application/x-protobuf");
+    let received = Received {
+        signal,
+        version: parts.version,
+        headers: parts.headers,
+        body,
+    };
+    let response = Response::builder().header(http::header::CONTENT_TYPE, "application/x-protobuf");
     let (response, body) = match inner.decide(received).await {
         Verdict::Taken(message) => (response.status(200), message.encode_to_vec()),
-        Verdict::Refused { status, retry_after, code, .. } => {
+        Verdict::Refused {
+            status,
+            retry_after,
+            code,
+            ..
+        } => {
             let response = match retry_after {
                 Some(value) => response.header(http::header::RETRY_AFTER, value),
                 None => response,
@@ -237,20 +272,32 @@ async fn answer_http(inner: &Inner, request: Request<Incoming>) -> Response<Body
             (response.status(status), message.encode_to_vec())
         }
     };
-    response.body(Body::new(Full::new(Bytes::from(body)))).unwrap()
+    response
+        .body(Body::new(Full::new(Bytes::from(body))))
+        .unwrap()
 }
 
 /// What was decided, in both protocols' words.
 enum Verdict {
     Taken(ExportResponse),
-    Refused { code: Code, delay: Option<Duration>, status: u16, retry_after: Option<&'static str> },
+    Refused {
+        code: Code,
+        delay: Option<Duration>,
+        status: u16,
+        retry_after: Option<&'static str>,
+    },
 }
 
 impl Inner {
     async fn decide(&self, received: Received) -> Verdict {
-        self.log.send_modify(|log| log.arrived.push(received.clone()));
+        self.log
+            .send_modify(|log| log.arrived.push(received.clone()));
         let mut behaviour = self.behaviour.subscribe();
-        let behaviour = behaviour.wait_for(|now| *now != Behaviour::Hold).await.unwrap().clone();
+        let behaviour = behaviour
+            .wait_for(|now| *now != Behaviour::Hold)
+            .await
+            .unwrap()
+            .clone();
         let bad = Verdict::Refused {
             code: Code::InvalidArgument,
             delay: None,
@@ -259,14 +306,28 @@ impl Inner {
         };
         let partial_success = match behaviour {
             Behaviour::Accept | Behaviour::Hold => None,
-            Behaviour::Partial { rejected, message } => {
-                Some(PartialSuccess { rejected, error_message: message.to_owned() })
-            }
+            Behaviour::Partial { rejected, message } => Some(PartialSuccess {
+                rejected,
+                error_message: message.to_owned(),
+            }),
             Behaviour::Refuse { code, delay } => {
-                return Verdict::Refused { code, delay, status: 500, retry_after: None };
+                return Verdict::Refused {
+                    code,
+                    delay,
+                    status: 500,
+                    retry_after: None,
+                };
             }
-            Behaviour::RefuseHttp { status, retry_after } => {
-                return Verdict::Refused { code: Code::Unknown, delay: None, status, retry_after };
+            Behaviour::RefuseHttp {
+                status,
+                retry_after,
+            } => {
+                return Verdict::Refused {
+                    code: Code::Unknown,
+                    delay: None,
+                    status,
+                    retry_after,
+                };
             }
             Behaviour::Poison(id) if ids_in(received.signal, &received.body).contains(&id) => {
                 return bad;

@@ -11,7 +11,9 @@ pub(crate) struct Ledger(BTreeMap<String, f64>);
 impl Ledger {
     /// Reads the Prometheus text format, without time stamps.
     pub(crate) fn parse(text: &str) -> Self {
-        let series = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+        let series = text
+            .lines()
+            .filter(|line| !line.is_empty() && !line.starts_with('#'));
         let parsed = series.map(|line| {
             let (name, value) = line.rsplit_once(' ').unwrap();
             (name.to_owned(), value.parse().unwrap())
@@ -21,9 +23,14 @@ impl Ledger {
 
     /// The sum of the series of this name that have all of these labels.
     pub(crate) fn sum(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
-        let labels: Vec<_> = labels.iter().map(|(key, value)| format!("{key}=\"{value}\"")).collect();
+        let labels: Vec<_> = labels
+            .iter()
+            .map(|(key, value)| format!("{key}=\"{value}\""))
+            .collect();
         let matching = self.0.iter().filter(|(series, _)| {
-            let series_name = series.split_once('{').map_or(series.as_str(), |(name, _)| name);
+            let series_name = series
+                .split_once('{')
+                .map_or(series.as_str(), |(name, _)| name);
             series_name == name && labels.iter().all(|label| series.contains(label))
         });
         matching.map(|(_, value)| value).sum()
@@ -37,13 +44,23 @@ impl Ledger {
 
     /// received = delivered + rejected + refused + dropped + sampled + waiting + stored.
     pub(crate) fn assert_balanced(&self) {
-        const PLACES: [&str; 7] =
-            ["delivered", "rejected", "refused", "dropped", "sampled", "waiting", "stored"];
+        const PLACES: [&str; 7] = [
+            "delivered",
+            "rejected",
+            "refused",
+            "dropped",
+            "sampled",
+            "waiting",
+            "stored",
+        ];
         for signal in Signal::ALL {
             let received = self.items(signal, "received");
             let places = PLACES.map(|state| (state, self.items(signal, state)));
             let sum: f64 = places.iter().map(|(_, items)| items).sum();
-            assert_eq!(received, sum, "{signal}: {received} received, but {places:?}");
+            assert_eq!(
+                received, sum,
+                "{signal}: {received} received, but {places:?}"
+            );
         }
     }
 
@@ -51,7 +68,11 @@ impl Ledger {
     pub(crate) fn assert_adds_up(&self) {
         self.assert_balanced();
         for signal in Signal::ALL {
-            assert_eq!(self.items(signal, "waiting"), 0.0, "{signal}: items wait for an answer");
+            assert_eq!(
+                self.items(signal, "waiting"),
+                0.0,
+                "{signal}: items wait for an answer"
+            );
         }
     }
 }

@@ -11,7 +11,8 @@ use bytes::Bytes;
 use opentelemetry_proto::tonic::{
     collector::{
         logs::v1::ExportLogsServiceRequest, metrics::v1::ExportMetricsServiceRequest,
-        profiles::v1development::ExportProfilesServiceRequest, trace::v1::ExportTraceServiceRequest,
+        profiles::v1development::ExportProfilesServiceRequest,
+        trace::v1::ExportTraceServiceRequest,
     },
     common::v1::{AnyValue, KeyValue, any_value::Value},
     logs::v1::{LogRecord, ResourceLogs, ScopeLogs},
@@ -47,7 +48,10 @@ pub(crate) fn payload_of_bytes(signal: Signal, items: u64, padding: usize) -> Pa
     let first = NEXT.fetch_add(items, Ordering::Relaxed);
     let ids: Vec<u64> = (first..first + items).collect();
     let resource = Some(Resource {
-        attributes: vec![text("service.name", "it".to_owned()), text("padding", "x".repeat(padding))],
+        attributes: vec![
+            text("service.name", "it".to_owned()),
+            text("padding", "x".repeat(padding)),
+        ],
         ..Resource::default()
     });
     let body = match signal {
@@ -56,12 +60,22 @@ pub(crate) fn payload_of_bytes(signal: Signal, items: u64, padding: usize) -> Pa
         Signal::Logs => records(resource, &ids),
         Signal::Profiles => samples(resource, &ids),
     };
-    Payload { signal, ids, body: body.into() }
+    Payload {
+        signal,
+        ids,
+        body: body.into(),
+    }
 }
 
 fn text(key: &str, value: String) -> KeyValue {
-    let value = Some(AnyValue { value: Some(Value::StringValue(value)) });
-    KeyValue { key: key.to_owned(), value, ..KeyValue::default() }
+    let value = Some(AnyValue {
+        value: Some(Value::StringValue(value)),
+    });
+    KeyValue {
+        key: key.to_owned(),
+        value,
+        ..KeyValue::default()
+    }
 }
 
 fn spans(resource: Option<Resource>, ids: &[u64]) -> Vec<u8> {
@@ -77,8 +91,15 @@ fn spans(resource: Option<Resource>, ids: &[u64]) -> Vec<u8> {
             ..Span::default()
         })
         .collect();
-    let scope_spans = vec![ScopeSpans { spans, ..ScopeSpans::default() }];
-    let resource_spans = vec![ResourceSpans { resource, scope_spans, ..ResourceSpans::default() }];
+    let scope_spans = vec![ScopeSpans {
+        spans,
+        ..ScopeSpans::default()
+    }];
+    let resource_spans = vec![ResourceSpans {
+        resource,
+        scope_spans,
+        ..ResourceSpans::default()
+    }];
     ExportTraceServiceRequest { resource_spans }.encode_to_vec()
 }
 
@@ -93,10 +114,20 @@ fn points(resource: Option<Resource>, ids: &[u64]) -> Vec<u8> {
         })
         .collect();
     let data = Some(Data::Gauge(Gauge { data_points }));
-    let metrics = vec![Metric { name: "load".to_owned(), data, ..Metric::default() }];
-    let scope_metrics = vec![ScopeMetrics { metrics, ..ScopeMetrics::default() }];
-    let resource_metrics =
-        vec![ResourceMetrics { resource, scope_metrics, ..ResourceMetrics::default() }];
+    let metrics = vec![Metric {
+        name: "load".to_owned(),
+        data,
+        ..Metric::default()
+    }];
+    let scope_metrics = vec![ScopeMetrics {
+        metrics,
+        ..ScopeMetrics::default()
+    }];
+    let resource_metrics = vec![ResourceMetrics {
+        resource,
+        scope_metrics,
+        ..ResourceMetrics::default()
+    }];
     ExportMetricsServiceRequest { resource_metrics }.encode_to_vec()
 }
 
@@ -105,12 +136,21 @@ fn records(resource: Option<Resource>, ids: &[u64]) -> Vec<u8> {
         .iter()
         .map(|id| LogRecord {
             time_unix_nano: 1_700_000_000_000_000_000,
-            body: Some(AnyValue { value: Some(Value::StringValue(id.to_string())) }),
+            body: Some(AnyValue {
+                value: Some(Value::StringValue(id.to_string())),
+            }),
             ..LogRecord::default()
         })
         .collect();
-    let scope_logs = vec![ScopeLogs { log_records, ..ScopeLogs::default() }];
-    let resource_logs = vec![ResourceLogs { resource, scope_logs, ..ResourceLogs::default() }];
+    let scope_logs = vec![ScopeLogs {
+        log_records,
+        ..ScopeLogs::default()
+    }];
+    let resource_logs = vec![ResourceLogs {
+        resource,
+        scope_logs,
+        ..ResourceLogs::default()
+    }];
     ExportLogsServiceRequest { resource_logs }.encode_to_vec()
 }
 
@@ -118,16 +158,38 @@ fn records(resource: Option<Resource>, ids: &[u64]) -> Vec<u8> {
 fn samples(resource: Option<Resource>, ids: &[u64]) -> Vec<u8> {
     let samples = ids
         .iter()
-        .map(|id| Sample { timestamps_unix_nano: vec![*id], ..Sample::default() })
+        .map(|id| Sample {
+            timestamps_unix_nano: vec![*id],
+            ..Sample::default()
+        })
         .collect();
-    let profile_id = u128::from(ids.first().copied().unwrap_or(1)).to_be_bytes().to_vec();
-    let profiles = vec![Profile { profile_id, samples, ..Profile::default() }];
-    let scope_profiles = vec![ScopeProfiles { profiles, ..ScopeProfiles::default() }];
-    let resource_profiles =
-        vec![ResourceProfiles { resource, scope_profiles, ..ResourceProfiles::default() }];
+    let profile_id = u128::from(ids.first().copied().unwrap_or(1))
+        .to_be_bytes()
+        .to_vec();
+    let profiles = vec![Profile {
+        profile_id,
+        samples,
+        ..Profile::default()
+    }];
+    let scope_profiles = vec![ScopeProfiles {
+        profiles,
+        ..ScopeProfiles::default()
+    }];
+    let resource_profiles = vec![ResourceProfiles {
+        resource,
+        scope_profiles,
+        ..ResourceProfiles::default()
+    }];
     let string_table = vec![String::new(), "shared".to_owned()];
-    let dictionary = Some(ProfilesDictionary { string_table, ..ProfilesDictionary::default() });
-    ExportProfilesServiceRequest { resource_profiles, dictionary }.encode_to_vec()
+    let dictionary = Some(ProfilesDictionary {
+        string_table,
+        ..ProfilesDictionary::default()
+    });
+    ExportProfilesServiceRequest {
+        resource_profiles,
+        dictionary,
+    }
+    .encode_to_vec()
 }
 
 /// The ids of a request's items, in their order.

@@ -26,8 +26,10 @@ impl Setup {
 
     /// The same for addresses where there may be nobody.
     pub(crate) fn to_addresses(addresses: impl IntoIterator<Item = SocketAddr>) -> Self {
-        let endpoints: Vec<_> =
-            addresses.into_iter().map(|address| format!("http://{address}")).collect();
+        let endpoints: Vec<_> = addresses
+            .into_iter()
+            .map(|address| format!("http://{address}"))
+            .collect();
         let free_port = "127.0.0.1:0";
         Self(BTreeMap::new())
             .set("OTLP_LISTEN_GRPC", free_port)
@@ -49,7 +51,11 @@ impl Setup {
     pub(crate) fn command(&self, wrapper: &[&str]) -> Command {
         let mut words = wrapper.iter().copied().chain([env!("CARGO_BIN_EXE_otlp")]);
         let mut command = Command::new(words.next().unwrap());
-        command.args(words).env_clear().envs(&self.0).stdin(Stdio::null());
+        command
+            .args(words)
+            .env_clear()
+            .envs(&self.0)
+            .stdin(Stdio::null());
         if let Some(path) = std::env::var_os("PATH") {
             command.env("PATH", path);
         }
@@ -58,7 +64,17 @@ impl Setup {
 
     /// Starts the program and waits until it says that it is ready.
     pub(crate) async fn start(self) -> Otlp {
-        Otlp::start(self.command(&[])).await
+        let otlp = Otlp::spawn(self.command(&[]));
+        otlp.until("the forwarder is ready", |seen| {
+            seen.ready || seen.exit.is_some()
+        })
+        .await;
+        assert!(
+            otlp.seen.borrow().ready,
+            "the forwarder did not start:\n{}",
+            otlp.log()
+        );
+        otlp
     }
 }
 
@@ -73,22 +89,26 @@ struct Seen {
 /// A running forwarder. Dropped, it is killed and reaped.
 #[derive(Debug)]
 pub(crate) struct Otlp {
-    pub(crate) pid: u32,
+    pid: u32,
     handle: OwnedFd,
     seen: watch::Receiver<Seen>,
     keeper: Option<JoinHandle<()>>,
 }
 
 impl Otlp {
-    async fn start(mut command: Command) -> Self {
+    /// Starts a command and does not wait for anything.
+    pub(crate) fn spawn(mut command: Command) -> Self {
         let (reader, writer) = pipe().unwrap();
         command.stdout(writer.try_clone().unwrap()).stderr(writer);
         let mut child = command.spawn().unwrap();
         // The command holds the pipe's writing ends; the log ends only when the child alone does.
         drop(command);
         let pid = child.id();
-        let handle =
-            pidfd_open(Pid::from_raw(pid.try_into().unwrap()).unwrap(), PidfdFlags::empty()).unwrap();
+        let handle = pidfd_open(
+            Pid::from_raw(pid.try_into().unwrap()).unwrap(),
+            PidfdFlags::empty(),
+        )
+        .unwrap();
         let (tell, seen) = watch::channel(Seen::default());
         let keeper = std::thread::spawn(move || {
             for line in BufReader::new(reader).lines().map_while(Result::ok) {
@@ -100,22 +120,20 @@ impl Otlp {
             let exit = child.wait().unwrap();
             tell.send_modify(|seen| seen.exit = Some(exit));
         });
-        let otlp = Self { pid, handle, seen, keeper: Some(keeper) };
-        otlp.until("the forwarder is ready", |seen| seen.ready || seen.exit.is_some()).await;
-        assert!(otlp.seen.borrow().ready, "the forwarder did not start:\n{}", otlp.log());
-        otlp
+        Self {
+            pid,
+            handle,
+            seen,
+            keeper: Some(keeper),
+        }
     }
 
     async fn until(&self, what: &str, mut holds: impl FnMut(&Seen) -> bool) {
-        drop(within(what, self.seen.clone().wait_for(|seen| holds(seen))).await.unwrap());
-    }
-
-    /// Waits for a log line with this message.
-    pub(crate) async fn until_logged(&self, message: &str) {
-        self.until(message, |seen| {
-            seen.lines.iter().any(|line| message_of(line).as_deref() == Some(message))
-        })
-        .await;
+        drop(
+            within(what, self.seen.clone().wait_for(|seen| holds(seen)))
+                .await
+                .unwrap(),
+        );
     }
 
     /// Everything that it wrote.
@@ -126,7 +144,10 @@ impl Otlp {
     /// The address that it logged for a listener: `grpc`, `http` or `admin`.
     pub(crate) fn address(&self, listener: &str) -> SocketAddr {
         let seen = self.seen.borrow();
-        let lines = seen.lines.iter().filter_map(|line| serde_json::from_str(line).ok());
+        let lines = seen
+            .lines
+            .iter()
+            .filter_map(|line| serde_json::from_str(line).ok());
         let address = lines
             .filter(|line: &serde_json::Value| line["message"] == "listening")
             .find(|line| line["listener"] == listener)
@@ -136,7 +157,11 @@ impl Otlp {
 
     /// The port that a transport's senders use by convention.
     pub(crate) fn port_of(&self, transport: Transport) -> SocketAddr {
-        self.address(if transport == Transport::Grpc { "grpc" } else { "http" })
+        self.address(if transport == Transport::Grpc {
+            "grpc"
+        } else {
+            "http"
+        })
     }
 
     /// A new connection to that port.
@@ -165,6 +190,31 @@ impl Otlp {
         ledger
     }
 
+    /// Waits until `/metrics` holds what is asked for, and checks the ledger on the way.
+    pub(crate) async fn until_ledger(&self, what: &str, holds: impl Fn(&Ledger) -> bool) -> Ledger {
+        within(what, async {
+            loop {
+                let ledger = self.ledger().await;
+                ledger.assert_balanced();
+                if holds(&ledger) {
+                    return ledger;
+                }
+                tokio::task::yield_now().await;
+            }
+        })
+        .await
+    }
+
+    /// Waits until a page of the admin port answers with this status.
+    pub(crate) async fn until_admin(&self, path: &str, status: u16) {
+        within(&format!("{path} answers {status}"), async {
+            while self.admin(path).await.0 != status {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+    }
+
     /// Sends a signal.
     pub(crate) fn signal(&self, signal: Signal) {
         // A child that has just ended is fine: the exit status tells.
@@ -173,7 +223,8 @@ impl Otlp {
 
     /// Waits for the end.
     pub(crate) async fn exit(&self) -> ExitStatus {
-        self.until("the forwarder's end", |seen| seen.exit.is_some()).await;
+        self.until("the forwarder's end", |seen| seen.exit.is_some())
+            .await;
         self.seen.borrow().exit.unwrap()
     }
 
@@ -192,16 +243,28 @@ impl Otlp {
     /// A line of `/proc/<pid>/status` in bytes, such as `VmRSS` or `VmHWM`.
     pub(crate) fn memory(&self, name: &str) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid)).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
-        let kibibytes: u64 =
-            line.trim_start_matches(':').trim_end_matches("kB").trim().parse().unwrap();
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix(name))
+            .unwrap();
+        let kibibytes: u64 = line
+            .trim_start_matches(':')
+            .trim_end_matches("kB")
+            .trim()
+            .parse()
+            .unwrap();
         kibibytes * 1024
     }
 
     /// Processor time so far, in clock ticks: user and system.
     pub(crate) fn ticks(&self) -> u64 {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid)).unwrap();
-        let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+        let fields: Vec<&str> = stat
+            .rsplit(')')
+            .next()
+            .unwrap()
+            .split_whitespace()
+            .collect();
         // Fields 14 and 15 of proc_pid_stat(5); the first after the name is field 3.
         fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
     }

@@ -68,17 +68,29 @@ impl RpcStatus {
                     nanos: i32::try_from(delay.subsec_nanos()).unwrap(),
                 });
                 let value = RetryInfo { retry_delay }.encode_to_vec();
-                Any { type_url: RETRY_INFO.to_owned(), value }
+                Any {
+                    type_url: RETRY_INFO.to_owned(),
+                    value,
+                }
             })
             .into_iter()
             .collect();
-        Self { code, message: message.to_owned(), details }
+        Self {
+            code,
+            message: message.to_owned(),
+            details,
+        }
     }
 
     /// The delay that the status asks for, where it asks for one.
     pub(crate) fn retry_delay(&self) -> Option<Duration> {
         let any = self.details.iter().find(|any| any.type_url == RETRY_INFO)?;
-        let delay = RetryInfo::decode(any.value.as_slice()).unwrap().retry_delay?;
-        Some(Duration::new(delay.seconds.try_into().unwrap(), delay.nanos.try_into().unwrap()))
+        let delay = RetryInfo::decode(any.value.as_slice())
+            .unwrap()
+            .retry_delay?;
+        Some(Duration::new(
+            delay.seconds.try_into().unwrap(),
+            delay.nanos.try_into().unwrap(),
+        ))
     }
 }

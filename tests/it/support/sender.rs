@@ -3,9 +3,12 @@
 use std::{net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Version, header};
+use http::{HeaderMap, Method, Request, Response, Version, header};
 use http_body_util::{BodyExt, Full};
-use hyper::client::conn::{http1, http2};
+use hyper::{
+    body::Incoming,
+    client::conn::{http1, http2},
+};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use otlp::signal::Signal;
 use prost::Message;
@@ -64,7 +67,9 @@ impl Answer {
             delay: None,
             partial: partial.is_some(),
             rejected: partial.as_ref().map_or(0, |partial| partial.rejected),
-            message: partial.map(|partial| partial.error_message).unwrap_or_default(),
+            message: partial
+                .map(|partial| partial.error_message)
+                .unwrap_or_default(),
             headers,
         }
     }
@@ -88,11 +93,24 @@ impl Answer {
             return Self::taken(status, body, headers);
         }
         let seconds = headers.get(header::RETRY_AFTER).map(|value| {
-            value.to_str().unwrap().parse().expect("Retry-After is a number of seconds")
+            value
+                .to_str()
+                .unwrap()
+                .parse()
+                .expect("Retry-After is a number of seconds")
         });
-        let message = RpcStatus::decode(body).expect("a refusal is a google.rpc.Status").message;
+        let message = RpcStatus::decode(body)
+            .expect("a refusal is a google.rpc.Status")
+            .message;
         let delay = seconds.map(Duration::from_secs);
-        Self { code: status, delay, partial: false, rejected: 0, message, headers }
+        Self {
+            code: status,
+            delay,
+            partial: false,
+            rejected: 0,
+            message,
+            headers,
+        }
     }
 }
 
@@ -126,7 +144,11 @@ impl Sender {
         transport: Transport,
     ) -> Result<Self, Broken> {
         let wire = if transport == Transport::Grpc {
-            Wire::Grpc(Endpoint::from_shared(format!("http://{address}"))?.connect().await?)
+            Wire::Grpc(
+                Endpoint::from_shared(format!("http://{address}"))?
+                    .connect()
+                    .await?,
+            )
         } else {
             let stream = TcpStream::connect(address).await?;
             stream.set_nodelay(true)?;
@@ -141,7 +163,11 @@ impl Sender {
                 Wire::Http2(wire)
             }
         };
-        Ok(Self { address, gzip: false, wire })
+        Ok(Self {
+            address,
+            gzip: false,
+            wire,
+        })
     }
 
     /// The same sender with its bodies in gzip.
@@ -175,7 +201,10 @@ impl Sender {
         let request = Request::post(http_path(payload.signal))
             .header(header::CONTENT_TYPE, "application/x-protobuf");
         if self.gzip {
-            request.header(header::CONTENT_ENCODING, "gzip").body(gzip(&payload.body)).unwrap()
+            request
+                .header(header::CONTENT_ENCODING, "gzip")
+                .body(gzip(&payload.body))
+                .unwrap()
         } else {
             request.body(payload.body.clone()).unwrap()
         }
@@ -193,18 +222,52 @@ impl Sender {
 
     /// Gets a page: status, headers and body as they are.
     pub(crate) async fn get(&mut self, path: &str) -> (u16, HeaderMap, Bytes) {
-        let request = Request::builder().method(Method::GET).uri(path).body(Bytes::new());
+        let request = Request::builder()
+            .method(Method::GET)
+            .uri(path)
+            .body(Bytes::new());
         self.exchange(request.unwrap()).await.unwrap()
+    }
+
+    /// Sends a gRPC request that was framed by hand: the headers and trailers of the answer.
+    pub(crate) async fn grpc_by_hand(&mut self, request: Request<Bytes>) -> HeaderMap {
+        let mut response = self.open(request).await.unwrap();
+        assert_eq!(response.status(), 200, "a gRPC answer is HTTP 200");
+        let mut headers = std::mem::take(response.headers_mut());
+        let body = response.into_body().collect().await.unwrap();
+        headers.extend(body.trailers().cloned().unwrap_or_default());
+        headers
+    }
+
+    /// A further sender on the same gRPC connection.
+    pub(crate) fn share(&self) -> Self {
+        let Wire::Grpc(channel) = &self.wire else {
+            panic!("only a gRPC connection is shared");
+        };
+        Self {
+            address: self.address,
+            gzip: self.gzip,
+            wire: Wire::Grpc(channel.clone()),
+        }
     }
 
     async fn exchange(
         &mut self,
         request: Request<Bytes>,
     ) -> Result<(u16, HeaderMap, Bytes), Broken> {
+        let (parts, body) = self.open(request).await?.into_parts();
+        Ok((
+            parts.status.as_u16(),
+            parts.headers,
+            body.collect().await?.to_bytes(),
+        ))
+    }
+
+    async fn open(&mut self, request: Request<Bytes>) -> Result<Response<Incoming>, Broken> {
         let (mut parts, body) = request.into_parts();
         let body = Full::new(body);
         let authority = self.address.to_string();
-        let response = match &mut self.wire {
+        Ok(match &mut self.wire {
             Wire::Grpc(_) => panic!("a gRPC sender sends no plain HTTP requests"),
             Wire::Http1(wire) => {
                 parts.headers.insert(header::HOST, authority.parse()?);
@@ -217,9 +280,7 @@ impl Sender {
                 wire.ready().await?;
                 wire.send_request(Request::from_parts(parts, body)).await?
             }
-        };
-        let (parts, body) = response.into_parts();
-        Ok((parts.status.as_u16(), parts.headers, body.collect().await?.to_bytes()))
+        })
     }
 }
 
