@@ -67,7 +67,7 @@ async fn ten_thousand_idle_connections_cost_little_and_starve_nobody() {
         idle.extend(within("connections open", opened.join_all()).await);
     }
     otlp.until_ledger("every connection is known", |now| {
-        now.sum("otlp_sender_connections", &[]) >= 10_000.0
+        now.sum("otlp_receiver_connections", &[]) >= 10_000.0
     })
     .await;
     for _ in 0..100 {
