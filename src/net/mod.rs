@@ -1,1 +1,15 @@
-//! net.
+//! Between the runtime's streams and the HTTP libraries: gathered I/O and socket options.
+//!
+//! The only room that names tokio's and hyper's I/O traits.
+
+mod buffers;
+mod gate;
+mod hyper_io;
+mod io;
+mod listen;
+
+pub use buffers::Buffers;
+pub use gate::Gate;
+pub use hyper_io::HyperIo;
+pub use io::{Io, IoHandle};
+pub use listen::bind;

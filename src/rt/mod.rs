@@ -1,1 +1,17 @@
-//! rt.
+//! The runtime seam: spawn, sleep, sockets, blocking work, the clock.
+//!
+//! The only room that names the runtime. Everything here works on the executor of the calling
+//! thread and stays on it: nothing is `Send`, nothing is locked. A second runtime stands behind
+//! the same names.
+
+mod clock;
+mod executor;
+mod notify;
+mod preflight;
+mod tcp;
+
+pub use clock::{Elapsed, now, sleep, timeout, unix_time};
+pub use executor::{Thread, ThreadOptions, blocking, resolve, spawn, start, yield_now};
+pub use notify::Notify;
+pub use preflight::{NoRuntime, preflight};
+pub use tcp::{TcpListener, TcpStream};

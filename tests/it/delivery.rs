@@ -208,7 +208,7 @@ async fn several_collectors_are_all_used() {
 async fn a_signal_with_a_collector_of_its_own_goes_there_alone() {
     let (common, own) = (Collector::start().await, Collector::start().await);
     let endpoint = format!("http://{}", own.address);
-    let setup = Setup::to([&common]).set("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", &endpoint);
+    let setup = Setup::to([&common]).set("OTLP_LOGS_ENDPOINT", &endpoint);
     let otlp = setup.start().await;
     let mut sender = otlp.sender(Transport::Grpc).await;
     for signal in Signal::ALL {

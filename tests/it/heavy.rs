@@ -87,7 +87,7 @@ async fn ten_thousand_idle_connections_cost_little_and_starve_nobody() {
 #[tokio::test]
 async fn memory_stays_bounded_when_the_collector_hangs() {
     const SENDERS: usize = 200;
-    const CALLS: usize = 40;
+    const CALLS: usize = 20;
     const LIMIT: u64 = 128 * MIB;
     let collector = Collector::start().await;
     collector.behave(Behaviour::Hold);

@@ -225,6 +225,8 @@ async fn r6_a_partial_success_is_handed_through() {
                 assert!(answer.accepted(), "{transport:?} {signal}: {answer:?}");
                 let told = (answer.rejected, answer.message.as_str());
                 assert_eq!(told, (2, "two are too old"), "{transport:?} {signal}");
+                let sent_once = collector.read(|log| log.arrived.len() == log.accepted.len());
+                assert!(sent_once, "a partial success is never sent again");
             }
         }
         let ledger = otlp.assert_ledger_adds_up().await;

@@ -1,0 +1,313 @@
+//! When a batch is sealed, and what it holds.
+
+use std::{
+    rc::Rc,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+
+use super::{Ack, Permit, Waiter};
+use crate::{outcome::Outcome, signal::Signal};
+
+/// One request that was received, proven and counted.
+#[derive(Debug)]
+pub struct ExportRequest {
+    /// What it carries.
+    pub signal: Signal,
+    /// Spans, data points, log records or samples in it.
+    pub items: u64,
+    /// Its body as it lies.
+    pub body: Vec<Bytes>,
+    /// The body's length.
+    pub bytes: usize,
+    /// Its part of the budget: held as long as its bytes are.
+    pub permit: Permit,
+}
+
+/// Why a batch was sealed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Trigger {
+    /// It held as many items as it may.
+    Items,
+    /// It held as many bytes as it may.
+    Bytes,
+    /// Its oldest request had waited the flush interval.
+    Interval,
+    /// A collector connection was free.
+    Idle,
+    /// The process is stopping.
+    Drain,
+    /// The request goes alone: too large to share a batch, or of a signal that does not merge.
+    Alone,
+}
+
+/// One request's place in a batch.
+#[derive(Debug)]
+pub struct Entry {
+    /// Items of the request.
+    pub items: u64,
+    bytes: usize,
+    slices: usize,
+    waiter: Option<Waiter>,
+    permit: Permit,
+}
+
+/// Requests that go to a collector as one: the bytes of each, one after the other, unchanged.
+///
+/// Answered by [`Batch::resolve`], which consumes it: nobody is answered twice.
+#[derive(Debug)]
+#[must_use = "calls wait for this batch"]
+pub struct Batch {
+    signal: Signal,
+    entries: Vec<Entry>,
+    slices: Rc<[Bytes]>,
+    items: u64,
+    bytes: usize,
+    sealed_at: Instant,
+    trigger: Trigger,
+}
+
+impl Batch {
+    /// What it carries.
+    #[must_use]
+    pub const fn signal(&self) -> Signal {
+        self.signal
+    }
+
+    /// Items of all its requests.
+    #[must_use]
+    pub const fn items(&self) -> u64 {
+        self.items
+    }
+
+    /// Bytes of all its requests.
+    #[must_use]
+    pub const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Requests in it.
+    #[must_use]
+    pub const fn requests(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// When it was sealed.
+    #[must_use]
+    pub const fn sealed_at(&self) -> Instant {
+        self.sealed_at
+    }
+
+    /// Why it was sealed.
+    #[must_use]
+    pub const fn trigger(&self) -> Trigger {
+        self.trigger
+    }
+
+    /// The merged body, as the slices that were received.
+    #[must_use]
+    pub fn slices(&self) -> Rc<[Bytes]> {
+        Rc::clone(&self.slices)
+    }
+
+    /// Cuts the batch into two of about as many requests each; `Err` with the batch itself where
+    /// there is but one.
+    ///
+    /// # Errors
+    ///
+    /// The batch of one request.
+    #[expect(
+        clippy::result_large_err,
+        reason = "the batch comes back, it is not an error"
+    )]
+    pub fn split(mut self) -> Result<(Self, Self), Self> {
+        if self.entries.len() < 2 {
+            return Err(self);
+        }
+        let second = self.entries.split_off(self.entries.len() / 2);
+        let at: usize = self.entries.iter().map(|entry| entry.slices).sum();
+        let (head, tail) = self.slices.split_at(at);
+        let part = |entries: Vec<Entry>, slices: &[Bytes]| Self {
+            signal: self.signal,
+            items: entries.iter().map(|entry| entry.items).sum(),
+            bytes: entries.iter().map(|entry| entry.bytes).sum(),
+            entries,
+            slices: slices.into(),
+            sealed_at: self.sealed_at,
+            trigger: self.trigger,
+        };
+        Ok((part(self.entries, head), part(second, tail)))
+    }
+
+    /// Answers every request with what `outcome_of` says, and gives their memory back.
+    pub fn resolve(self, mut outcome_of: impl FnMut(&Entry) -> Outcome) {
+        drop(self.slices);
+        for entry in self.entries {
+            let outcome = outcome_of(&entry);
+            drop(entry.permit);
+            if let Some(waiter) = entry.waiter {
+                waiter.answer(outcome);
+            }
+        }
+    }
+}
+
+impl Entry {
+    /// Whether a call waits for the outcome; where none does, it has been acknowledged already.
+    #[must_use]
+    pub const fn is_awaited(&self) -> bool {
+        self.waiter.is_some()
+    }
+}
+
+/// The open batch of each signal.
+///
+/// - Shard: one per shard.
+/// - Time: `now` must not go backwards; told by the caller.
+#[derive(Debug)]
+pub struct Batcher {
+    items_max: u64,
+    bytes_max: usize,
+    age_max: Duration,
+    acknowledge_queued: bool,
+    open: [Open; 4],
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    entries: Vec<Entry>,
+    slices: Vec<Bytes>,
+    items: u64,
+    bytes: usize,
+    since: Option<Instant>,
+}
+
+impl Batcher {
+    /// Batches of at most `items_max` items and `bytes_max` bytes that are at most `age_max` old.
+    /// With `acknowledge_queued` a request is answered when it is taken.
+    #[must_use]
+    pub fn new(
+        items_max: u64,
+        bytes_max: usize,
+        age_max: Duration,
+        acknowledge_queued: bool,
+    ) -> Self {
+        Self {
+            items_max,
+            bytes_max,
+            age_max,
+            acknowledge_queued,
+            open: Default::default(),
+        }
+    }
+
+    /// Takes a request; returns what its call waits on, and the batch that it sealed, if it did.
+    pub fn push(&mut self, request: ExportRequest, now: Instant) -> (Ack, Option<Batch>) {
+        let (ack, waiter) = if self.acknowledge_queued {
+            (Ack::ready(Outcome::Accepted), None)
+        } else {
+            let (ack, waiter) = Ack::pending();
+            (ack, Some(waiter))
+        };
+        let ExportRequest {
+            signal,
+            items,
+            body,
+            bytes,
+            permit,
+        } = request;
+        let entry = Entry {
+            items,
+            bytes,
+            slices: body.len(),
+            waiter,
+            permit,
+        };
+
+        if !signal.merges() || bytes >= self.bytes_max || items >= self.items_max {
+            let mut alone = Open::default();
+            alone.add(entry, body, now);
+            return (ack, alone.seal(signal, Trigger::Alone, now));
+        }
+        let open = &mut self.open[signal.index()];
+        let over = |open: &Open, items: u64, bytes: usize| {
+            if open.bytes + bytes > self.bytes_max {
+                Some(Trigger::Bytes)
+            } else if open.items + items > self.items_max {
+                Some(Trigger::Items)
+            } else {
+                None
+            }
+        };
+        // What does not fit beside the others waits in a batch of its own.
+        if let Some(trigger) = over(open, items, bytes) {
+            let sealed = open.seal(signal, trigger, now);
+            open.add(entry, body, now);
+            return (ack, sealed);
+        }
+        open.add(entry, body, now);
+        // Full when not one more byte or item would fit.
+        let sealed = over(open, 1, 1).and_then(|trigger| open.seal(signal, trigger, now));
+        (ack, sealed)
+    }
+
+    /// Seals the open batch of a signal, if it holds anything.
+    pub fn seal(&mut self, signal: Signal, trigger: Trigger, now: Instant) -> Option<Batch> {
+        self.open[signal.index()].seal(signal, trigger, now)
+    }
+
+    /// Whether the open batch of a signal holds anything.
+    #[must_use]
+    pub fn is_open(&self, signal: Signal) -> bool {
+        self.open[signal.index()].since.is_some()
+    }
+
+    /// Whether the open batch of a signal has waited long enough.
+    #[must_use]
+    pub fn is_due(&self, signal: Signal, now: Instant) -> bool {
+        self.open[signal.index()]
+            .since
+            .is_some_and(|since| now >= since + self.age_max)
+    }
+
+    /// When the next open batch has waited long enough.
+    #[must_use]
+    pub fn next_due(&self) -> Option<Instant> {
+        let oldest = self.open.iter().filter_map(|open| open.since).min()?;
+        Some(oldest + self.age_max)
+    }
+}
+
+impl Open {
+    fn add(&mut self, entry: Entry, body: Vec<Bytes>, now: Instant) {
+        self.since.get_or_insert(now);
+        self.items += entry.items;
+        self.bytes += entry.bytes;
+        self.slices.extend(body);
+        self.entries.push(entry);
+    }
+
+    fn seal(&mut self, signal: Signal, trigger: Trigger, now: Instant) -> Option<Batch> {
+        self.since.take()?;
+        let Self {
+            entries,
+            slices,
+            items,
+            bytes,
+            ..
+        } = std::mem::take(self);
+        Some(Batch {
+            signal,
+            entries,
+            slices: slices.into(),
+            items,
+            bytes,
+            sealed_at: now,
+            trigger,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

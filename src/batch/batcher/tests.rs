@@ -1,0 +1,213 @@
+use std::{cell::RefCell, task::Context};
+
+use futures_util::{FutureExt, task::noop_waker};
+use proptest::prelude::*;
+
+use super::*;
+use crate::{
+    batch::Budget,
+    outcome::{Reason, Refusal},
+};
+
+const AGE: Duration = Duration::from_millis(100);
+
+fn start() -> Instant {
+    crate::rt::now()
+}
+
+fn request(budget: &Rc<Budget>, signal: Signal, items: u64, body: &[u8]) -> ExportRequest {
+    let mut permit = Permit::none(budget);
+    permit.cover(body.len()).unwrap();
+    ExportRequest {
+        signal,
+        items,
+        body: body.chunks(3).map(Bytes::copy_from_slice).collect(),
+        bytes: body.len(),
+        permit,
+    }
+}
+
+fn budget() -> Rc<Budget> {
+    Budget::new(1 << 30, |_| {})
+}
+
+fn answer(ack: &mut Ack) -> Option<Outcome> {
+    let waker = noop_waker();
+    match ack.poll_unpin(&mut Context::from_waker(&waker)) {
+        std::task::Poll::Ready(outcome) => Some(outcome),
+        std::task::Poll::Pending => None,
+    }
+}
+
+#[test]
+fn a_batch_is_its_requests_one_after_the_other() {
+    let (budget, now) = (budget(), start());
+    let mut batcher = Batcher::new(100, 1000, AGE, false);
+    let (mut one, sealed) = batcher.push(request(&budget, Signal::Traces, 2, b"first"), now);
+    assert!(sealed.is_none());
+    let (mut two, sealed) = batcher.push(request(&budget, Signal::Traces, 3, b"second"), now);
+    assert!(sealed.is_none());
+    let batch = batcher.seal(Signal::Traces, Trigger::Idle, now).unwrap();
+    assert_eq!((batch.requests(), batch.items(), batch.bytes()), (2, 5, 11));
+    assert_eq!(batch.slices().concat(), b"firstsecond");
+    assert!(answer(&mut one).is_none());
+    batch.resolve(|_| Outcome::Accepted);
+    assert!(matches!(answer(&mut one), Some(Outcome::Accepted)));
+    assert!(matches!(answer(&mut two), Some(Outcome::Accepted)));
+    assert_eq!(budget.used(), 0);
+}
+
+#[test]
+fn a_full_batch_is_sealed_by_what_filled_it() {
+    let (budget, now) = (budget(), start());
+    let mut batcher = Batcher::new(4, 10, AGE, false);
+    assert!(
+        batcher
+            .push(request(&budget, Signal::Logs, 3, b"abc"), now)
+            .1
+            .is_none()
+    );
+    let by_items = batcher
+        .push(request(&budget, Signal::Logs, 1, b"d"), now)
+        .1
+        .unwrap();
+    assert_eq!(
+        (by_items.trigger(), by_items.requests()),
+        (Trigger::Items, 2)
+    );
+    assert!(
+        batcher
+            .push(request(&budget, Signal::Logs, 1, b"abcdef"), now)
+            .1
+            .is_none()
+    );
+    let by_bytes = batcher
+        .push(request(&budget, Signal::Logs, 1, b"ghijk"), now)
+        .1
+        .unwrap();
+    assert_eq!(
+        (by_bytes.trigger(), by_bytes.requests()),
+        (Trigger::Bytes, 1)
+    );
+    assert!(batcher.is_open(Signal::Logs));
+    by_items.resolve(|_| Outcome::Accepted);
+    by_bytes.resolve(|_| Outcome::Accepted);
+}
+
+#[test]
+fn a_request_too_large_to_share_goes_alone_and_leaves_the_others() {
+    let (budget, now) = (budget(), start());
+    let mut batcher = Batcher::new(100, 10, AGE, false);
+    assert!(
+        batcher
+            .push(request(&budget, Signal::Metrics, 1, b"abc"), now)
+            .1
+            .is_none()
+    );
+    let alone = batcher
+        .push(request(&budget, Signal::Metrics, 1, &[7; 50]), now)
+        .1
+        .unwrap();
+    assert_eq!(
+        (alone.trigger(), alone.requests(), alone.bytes()),
+        (Trigger::Alone, 1, 50)
+    );
+    assert!(batcher.is_open(Signal::Metrics));
+    alone.resolve(|_| Outcome::Accepted);
+}
+
+#[test]
+fn profiles_never_share_a_batch() {
+    let (budget, now) = (budget(), start());
+    let mut batcher = Batcher::new(100, 1000, AGE, false);
+    for _ in 0..2 {
+        let alone = batcher
+            .push(request(&budget, Signal::Profiles, 1, b"p"), now)
+            .1
+            .unwrap();
+        assert_eq!(alone.requests(), 1);
+        alone.resolve(|_| Outcome::Accepted);
+    }
+}
+
+#[test]
+fn the_age_of_a_batch_is_that_of_its_oldest_request() {
+    let (budget, now) = (budget(), start());
+    let mut batcher = Batcher::new(100, 1000, AGE, false);
+    assert_eq!(batcher.next_due(), None);
+    drop(batcher.push(request(&budget, Signal::Traces, 1, b"a"), now));
+    drop(batcher.push(request(&budget, Signal::Traces, 1, b"b"), now + AGE / 2));
+    assert_eq!(batcher.next_due(), Some(now + AGE));
+    assert!(!batcher.is_due(Signal::Traces, now + AGE / 2));
+    assert!(batcher.is_due(Signal::Traces, now + AGE));
+}
+
+#[test]
+fn a_queued_request_is_answered_when_it_is_taken_and_keeps_its_memory() {
+    let (budget, now) = (budget(), start());
+    let mut batcher = Batcher::new(100, 1000, AGE, true);
+    let (mut ack, _) = batcher.push(request(&budget, Signal::Traces, 1, b"a"), now);
+    assert!(matches!(answer(&mut ack), Some(Outcome::Accepted)));
+    assert!(budget.used() > 0);
+    let batch = batcher
+        .seal(Signal::Traces, Trigger::Interval, now)
+        .unwrap();
+    batch.resolve(|entry| {
+        assert!(!entry.is_awaited());
+        Outcome::Accepted
+    });
+    assert_eq!(budget.used(), 0);
+}
+
+proptest! {
+    /// Whatever is pushed and however it is cut, each request's bytes stay together and in order,
+    /// each waiter is answered once, and the budget returns to zero.
+    #[test]
+    fn nothing_is_lost_between_push_and_answer(
+        sizes in proptest::collection::vec((0_usize..40, 0_u64..9), 1..60),
+        cuts in proptest::collection::vec(any::<bool>(), 60),
+    ) {
+        let (budget, now) = (budget(), start());
+        let mut batcher = Batcher::new(20, 100, AGE, false);
+        let mut waiting = Vec::new();
+        let mut sealed = Vec::new();
+        for (number, (size, items)) in sizes.iter().enumerate() {
+            let body = vec![u8::try_from(number).unwrap(); *size];
+            let (ack, batch) = batcher.push(request(&budget, Signal::Traces, *items, &body), now);
+            waiting.push(ack);
+            sealed.extend(batch);
+        }
+        sealed.extend(batcher.seal(Signal::Traces, Trigger::Drain, now));
+        let mut cuts = cuts.into_iter();
+        let seen = RefCell::new((0, 0));
+        let mut bytes_seen = Vec::new();
+        while let Some(batch) = sealed.pop() {
+            if cuts.next() == Some(true) {
+                match batch.split() {
+                    Ok((one, two)) => sealed.extend([one, two]),
+                    Err(one) => sealed.insert(0, one),
+                }
+                continue;
+            }
+            prop_assert_eq!(batch.bytes(), batch.slices().iter().map(Bytes::len).sum::<usize>());
+            bytes_seen.extend(batch.slices().concat());
+            batch.resolve(|entry| {
+                let mut seen = seen.borrow_mut();
+                *seen = (seen.0 + 1, seen.1 + entry.items);
+                Outcome::Refused(Refusal::permanent(Reason::Malformed, "test"))
+            });
+        }
+        prop_assert_eq!(seen.into_inner(), (sizes.len(), sizes.iter().map(|(_, items)| items).sum()));
+        bytes_seen.sort_unstable();
+        let expected: Vec<u8> = sizes
+            .iter()
+            .enumerate()
+            .flat_map(|(number, (size, _))| vec![u8::try_from(number).unwrap(); *size])
+            .collect();
+        prop_assert_eq!(bytes_seen, expected);
+        for mut ack in waiting {
+            prop_assert!(matches!(answer(&mut ack), Some(Outcome::Refused(_))));
+        }
+        prop_assert_eq!(budget.used(), 0);
+    }
+}

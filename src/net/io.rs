@@ -1,0 +1,368 @@
+//! A connection's bytes: read ahead in large pieces, written in gathered ones.
+//!
+//! The HTTP libraries read and write frame by frame, and a system call each costs more than a
+//! copy that stays in the cache. So reads fetch what the socket has, up to [`READ_BYTES`], and
+//! writes are gathered up to [`WRITE_BYTES`] and sent by [`IoHandle::poll_drain`], which whoever
+//! drives the connection calls after each poll of it.
+
+use std::{
+    cell::{Cell, RefCell},
+    fmt,
+    io::{self, IoSlice},
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll, ready},
+    time::Instant,
+};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::{
+    Gate,
+    buffers::{Buffers, READ_BYTES, WRITE_BYTES},
+};
+use crate::rt::{self, TcpStream};
+
+/// The connection as the HTTP libraries see it.
+pub struct Io {
+    shared: Rc<Shared>,
+}
+
+/// The connection as its driver sees it: drains the writes, watches progress.
+#[derive(Clone)]
+pub struct IoHandle {
+    shared: Rc<Shared>,
+}
+
+struct Shared {
+    inner: RefCell<Inner>,
+    buffers: Rc<Buffers>,
+    gate: Option<Rc<Gate>>,
+    /// Requests of this connection whose body is admitted and not yet whole: they pass the gate,
+    /// because what they hold is counted already and only their end releases it.
+    half_read: Cell<usize>,
+    read_at: Cell<Instant>,
+    written_at: Cell<Instant>,
+}
+
+struct Inner {
+    stream: TcpStream,
+    ahead: Option<Ahead>,
+    out: Option<Out>,
+}
+
+/// Bytes read and not yet taken.
+struct Ahead {
+    buffer: Box<[u8]>,
+    start: usize,
+    end: usize,
+}
+
+/// Bytes gathered and not yet sent.
+struct Out {
+    buffer: Vec<u8>,
+    sent: usize,
+}
+
+impl Io {
+    /// Wraps a stream. `gate` stops its reads while the shard holds too much.
+    #[must_use]
+    pub fn new(
+        stream: TcpStream,
+        buffers: Rc<Buffers>,
+        gate: Option<Rc<Gate>>,
+    ) -> (Self, IoHandle) {
+        let now = rt::now();
+        let shared = Rc::new(Shared {
+            inner: RefCell::new(Inner {
+                stream,
+                ahead: None,
+                out: None,
+            }),
+            buffers,
+            gate,
+            half_read: Cell::new(0),
+            read_at: Cell::new(now),
+            written_at: Cell::new(now),
+        });
+        (
+            Self {
+                shared: Rc::clone(&shared),
+            },
+            IoHandle { shared },
+        )
+    }
+}
+
+impl IoHandle {
+    /// Sends what is gathered; ready when nothing is left.
+    ///
+    /// # Errors
+    ///
+    /// The socket's.
+    pub fn poll_drain(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut inner = self.shared.inner.borrow_mut();
+        self.shared.poll_drain(&mut inner, cx)
+    }
+
+    /// Waits until the first `wanted` bytes are there and shows them, without taking them.
+    /// Fewer come back when the peer ended before.
+    ///
+    /// # Errors
+    ///
+    /// The socket's.
+    pub fn poll_peek<const N: usize>(&self, cx: &mut Context<'_>) -> Poll<io::Result<Peeked<N>>> {
+        let mut inner = self.shared.inner.borrow_mut();
+        loop {
+            let have = inner
+                .ahead
+                .as_ref()
+                .map_or(0, |ahead| ahead.end - ahead.start);
+            if have >= N {
+                return Poll::Ready(Ok(inner.peeked()));
+            }
+            if ready!(self.shared.poll_fill(&mut inner, cx))? == 0 {
+                return Poll::Ready(Ok(inner.peeked()));
+            }
+        }
+    }
+
+    /// Counts a request whose body is admitted and not yet whole, so that it passes the gate.
+    pub fn half_read_begins(&self) {
+        self.shared.half_read.set(self.shared.half_read.get() + 1);
+    }
+
+    /// The counterpart of [`IoHandle::half_read_begins`].
+    pub fn half_read_ends(&self) {
+        debug_assert!(
+            self.shared.half_read.get() > 0,
+            "each end has its beginning"
+        );
+        self.shared
+            .half_read
+            .set(self.shared.half_read.get().saturating_sub(1));
+    }
+
+    /// When bytes last came from the peer.
+    #[must_use]
+    pub fn read_at(&self) -> Instant {
+        self.shared.read_at.get()
+    }
+
+    /// When bytes last went to the peer while some were waiting; `None` when none wait.
+    #[must_use]
+    pub fn stuck_since(&self) -> Option<Instant> {
+        let waiting = self.shared.inner.borrow().out.is_some();
+        waiting.then(|| self.shared.written_at.get())
+    }
+}
+
+/// The first bytes of a connection, as far as they came.
+#[derive(Clone, Copy, Debug)]
+pub struct Peeked<const N: usize> {
+    bytes: [u8; N],
+    len: usize,
+}
+
+impl<const N: usize> Peeked<N> {
+    /// The bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+}
+
+impl Inner {
+    fn peeked<const N: usize>(&self) -> Peeked<N> {
+        let mut bytes = [0; N];
+        let there = self
+            .ahead
+            .as_ref()
+            .map_or(&[][..], |ahead| &ahead.buffer[ahead.start..ahead.end]);
+        let len = there.len().min(N);
+        bytes[..len].copy_from_slice(&there[..len]);
+        Peeked { bytes, len }
+    }
+}
+
+impl Shared {
+    /// Reads once from the socket behind what is there already. 0 is the end.
+    fn poll_fill(&self, inner: &mut Inner, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        if let Some(gate) = &self.gate
+            && gate.is_closed()
+            && self.half_read.get() == 0
+        {
+            gate.wait(cx.waker());
+            return Poll::Pending;
+        }
+        let Inner {
+            stream,
+            ahead: slot,
+            ..
+        } = inner;
+        let mut ahead = slot.take().unwrap_or_else(|| Ahead {
+            buffer: self.buffers.take_read(),
+            start: 0,
+            end: 0,
+        });
+        let polled = stream.poll_read(cx, &mut ahead.buffer[ahead.end..READ_BYTES]);
+        if let Poll::Ready(Ok(read)) = &polled {
+            ahead.end += read;
+            self.read_at.set(rt::now());
+        }
+        if ahead.end > ahead.start {
+            *slot = Some(ahead);
+        } else {
+            self.buffers.give_read(ahead.buffer);
+        }
+        polled
+    }
+
+    /// Moves bytes that are there into `take`, after filling when none are. Ready with nothing
+    /// taken is the end.
+    fn poll_take(
+        &self,
+        cx: &mut Context<'_>,
+        room: usize,
+        take: impl FnOnce(&[u8]),
+    ) -> Poll<io::Result<()>> {
+        let mut inner = self.inner.borrow_mut();
+        if inner.ahead.is_none() && ready!(self.poll_fill(&mut inner, cx))? == 0 {
+            return Poll::Ready(Ok(()));
+        }
+        if let Some(ahead) = &mut inner.ahead {
+            let len = room.min(ahead.end - ahead.start);
+            take(&ahead.buffer[ahead.start..ahead.start + len]);
+            ahead.start += len;
+            if ahead.start == ahead.end
+                && let Some(empty) = inner.ahead.take()
+            {
+                self.buffers.give_read(empty.buffer);
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_drain(&self, inner: &mut Inner, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Inner {
+            stream, out: slot, ..
+        } = inner;
+        let Some(out) = slot else {
+            return Poll::Ready(Ok(()));
+        };
+        while out.sent < out.buffer.len() {
+            let sent = ready!(stream.poll_write(cx, &out.buffer[out.sent..]))?;
+            if sent == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            out.sent += sent;
+            self.written_at.set(rt::now());
+        }
+        if let Some(empty) = slot.take() {
+            self.buffers.give_write(empty.buffer);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Gathers as much of `slices` as there is room for, draining first when there is none.
+    fn poll_gather(&self, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        let mut inner = self.inner.borrow_mut();
+        if inner
+            .out
+            .as_ref()
+            .is_some_and(|out| out.buffer.len() >= WRITE_BYTES)
+        {
+            ready!(self.poll_drain(&mut inner, cx))?;
+        }
+        if inner.out.is_none() {
+            self.written_at.set(rt::now());
+        }
+        let out = inner.out.get_or_insert_with(|| Out {
+            buffer: self.buffers.take_write(),
+            sent: 0,
+        });
+        let mut gathered = 0;
+        for slice in slices {
+            let len = slice.len().min(WRITE_BYTES - out.buffer.len());
+            out.buffer.extend_from_slice(&slice[..len]);
+            gathered += len;
+            if len < slice.len() {
+                break;
+            }
+        }
+        Poll::Ready(Ok(gathered))
+    }
+
+    fn poll_shutdown(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut inner = self.inner.borrow_mut();
+        ready!(self.poll_drain(&mut inner, cx))?;
+        inner.stream.poll_shutdown(cx)
+    }
+}
+
+impl AsyncRead for Io {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.shared
+            .poll_take(cx, buf.remaining(), |bytes| buf.put_slice(bytes))
+    }
+}
+
+impl AsyncWrite for Io {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.shared.poll_gather(cx, &[IoSlice::new(buf)])
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.shared.poll_gather(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    /// Does nothing: the driver drains after each poll of the connection, once for all frames.
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.shared.poll_shutdown(cx)
+    }
+}
+
+impl Io {
+    pub(super) fn poll_take(
+        &self,
+        cx: &mut Context<'_>,
+        room: usize,
+        take: impl FnOnce(&[u8]),
+    ) -> Poll<io::Result<()>> {
+        self.shared.poll_take(cx, room, take)
+    }
+}
+
+impl fmt::Debug for Io {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Io").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for IoHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IoHandle")
+            .field("half_read", &self.shared.half_read)
+            .finish_non_exhaustive()
+    }
+}
