@@ -61,13 +61,19 @@ async fn too_little_locked_memory_is_named_with_the_fix() {
 
 #[tokio::test]
 async fn a_value_out_of_range_or_a_misspelt_name_ends_the_start_and_is_named() {
-    for (name, value) in [("OTLP_FLUSH_INTERVAL", "5 weeks"), ("OTLP_ENDPIONT", "http://a:1")] {
+    for (name, value) in [
+        ("OTLP_FLUSH_INTERVAL", "5 weeks"),
+        ("OTLP_ENDPIONT", "http://a:1"),
+    ] {
         let collector = Collector::start().await;
         let otlp = Otlp::spawn(Setup::to([&collector]).set(name, value).command(&[]));
         let exit = otlp.exit().await;
         let log = otlp.log();
         assert!(!exit.success(), "{name}={value}: {exit}\n{log}");
-        assert!(log.contains(name) && !log.contains("panicked"), "{name}={value}:\n{log}");
+        assert!(
+            log.contains(name) && !log.contains("panicked"),
+            "{name}={value}:\n{log}"
+        );
     }
 }
 
@@ -75,7 +81,11 @@ async fn a_value_out_of_range_or_a_misspelt_name_ends_the_start_and_is_named() {
 async fn a_port_that_is_taken_ends_the_start_and_is_named() {
     let collector = Collector::start().await;
     let taken = collector.address.to_string();
-    let otlp = Otlp::spawn(Setup::to([&collector]).set("OTLP_LISTEN_ADMIN", &taken).command(&[]));
+    let otlp = Otlp::spawn(
+        Setup::to([&collector])
+            .set("OTLP_LISTEN_ADMIN", &taken)
+            .command(&[]),
+    );
     let exit = otlp.exit().await;
     assert!(!exit.success(), "{exit}\n{}", otlp.log());
     assert!(otlp.log().contains(&taken), "{}", otlp.log());

@@ -33,7 +33,8 @@ fn allowed(room: &str) -> Option<&'static [&'static str]> {
     })
 }
 
-/// Every Rust file of `src/` with its room, without its comments.
+/// Every Rust file of `src/` with its room, without its comments and unit tests: the laws are the
+/// product's.
 fn sources() -> Vec<(String, PathBuf, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut folders = vec![root.clone()];
@@ -54,10 +55,11 @@ fn sources() -> Vec<(String, PathBuf, String)> {
                 .to_str()
                 .unwrap();
             let room = first.trim_end_matches(".rs").to_owned();
-            let is_rust = path.extension().is_some_and(|extension| extension == "rs");
-            if is_rust && !matches!(room.as_str(), "lib" | "main") {
+            let name = path.file_name().unwrap().to_str().unwrap();
+            let is_product = name.ends_with(".rs") && !name.ends_with("tests.rs");
+            if is_product && !matches!(room.as_str(), "lib" | "main") {
                 let text = fs::read_to_string(&path).unwrap();
-                found.push((room, path, without_comments(&text)));
+                found.push((room, path, product_code(&text)));
             }
         }
     }
@@ -65,11 +67,15 @@ fn sources() -> Vec<(String, PathBuf, String)> {
     found
 }
 
-fn without_comments(text: &str) -> String {
-    let code = text
+fn product_code(text: &str) -> String {
+    let lines = text
         .lines()
         .filter(|line| !line.trim_start().starts_with("//"));
-    code.collect::<Vec<_>>().join("\n")
+    let code = lines.collect::<Vec<_>>().join("\n");
+    match code.split_once("#[cfg(test)]\nmod tests {") {
+        Some((product, _)) => product.to_owned(),
+        None => code,
+    }
 }
 
 /// The rooms that a text names through `crate::`, alone or in a braced list.
