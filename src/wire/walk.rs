@@ -28,5 +28,8 @@ impl fmt::Display for Malformed {
 /// [`Malformed`] with what is wrong and where.
 pub fn inspect(signal: Signal, level: Validate, body: &[Bytes]) -> Result<u64, Malformed> {
     let _ = (signal, level, body);
-    Err(Malformed { what: "not built", at: 0 })
+    Err(Malformed {
+        what: "not built",
+        at: 0,
+    })
 }
