@@ -260,6 +260,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg(debug_assertions)]
     #[should_panic(expected = "an item is settled once")]
     fn settling_what_was_not_received_is_caught() {
         Ledger::new().settle(1, Settled::Delivered);

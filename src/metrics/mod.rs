@@ -9,10 +9,17 @@ mod histogram;
 mod labels;
 mod ledger;
 mod process;
+mod reference;
 mod registry;
 mod shard;
+mod summary;
 mod text;
 
+#[cfg(test)]
+mod tests;
+
 pub use labels::{Answer, Settled, Transport, Trigger};
+pub use reference::reference;
 pub use registry::{Registry, View};
 pub use shard::ShardMetrics;
+pub use summary::{Account, Calls, Collector, Connections, Latency, Shard, Summary};

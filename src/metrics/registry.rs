@@ -8,6 +8,7 @@ use super::{
     ledger::Reading,
     process::Process,
     shard::ShardMetrics,
+    summary::Summary,
     text::Series,
 };
 
@@ -94,6 +95,13 @@ impl Registry {
         text
     }
 
+    /// The figures of the status page.
+    #[must_use]
+    pub fn summary(&self) -> Summary {
+        let shards = self.groups(View { per_shard: true });
+        Summary::new(&self.facts(), &Group::new(None, &self.shards), &shards)
+    }
+
     fn facts(&self) -> Facts<'_> {
         Facts {
             process: Process::read(),
@@ -158,8 +166,12 @@ impl<'a> Group<'a> {
         }
     }
 
+    pub(super) fn shards(&self) -> impl Iterator<Item = &ShardMetrics> {
+        self.shards.iter().map(AsRef::as_ref)
+    }
+
     pub(super) fn sum(&self, number: impl Fn(&ShardMetrics) -> u64) -> u64 {
-        self.shards.iter().map(|shard| number(shard)).sum()
+        self.shards().map(number).sum()
     }
 
     pub(super) fn buckets<const N: usize>(
@@ -167,7 +179,7 @@ impl<'a> Group<'a> {
         histogram: impl Fn(&ShardMetrics) -> &Histogram<N>,
     ) -> Buckets<N> {
         let mut total = Buckets::new();
-        for shard in self.shards {
+        for shard in self.shards() {
             histogram(shard).add_to(&mut total);
         }
         total
