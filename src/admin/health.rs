@@ -62,7 +62,6 @@ impl Health {
     }
 
     /// Says that a shard runs, until the answer is dropped.
-    #[must_use]
     pub fn run(self: &Arc<Self>) -> Running {
         if self.running.fetch_add(1, Ordering::AcqRel) + 1 == self.expected {
             self.started.store(true, Ordering::Release);

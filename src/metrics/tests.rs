@@ -6,7 +6,11 @@ use std::{
     io::{ErrorKind, Write},
     path::Path,
     process::{Command, Stdio},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
     time::Duration,
 };
 
@@ -131,6 +135,42 @@ fn the_ledger_adds_up_on_the_page_in_sum_and_for_each_shard() {
             }
         }
     }
+}
+
+#[test]
+fn the_ledger_adds_up_on_every_page_while_a_shard_writes() {
+    let shard = ShardMetrics::new(0);
+    let registry = Registry::new(vec![Arc::clone(&shard)]);
+    let stop = Arc::new(AtomicBool::new(false));
+    let writer = thread::spawn({
+        let stop = Arc::clone(&stop);
+        move || {
+            while !stop.load(Ordering::Relaxed) {
+                record(&shard, Signal::Logs, 100);
+            }
+        }
+    });
+    let mut last = 0.0;
+    for _ in 0..20 {
+        let page = registry.render(View::default());
+        let of = |metric, state| sum(&page, &[metric, state, "signal=\"logs\""]);
+        let received = of("otlp_items_total{", "state=\"received\"");
+        let rest = of("otlp_items_total{", "") - received + of("otlp_items{", "");
+        assert_eq!(received, rest);
+        assert!(received >= last);
+        last = received;
+    }
+    stop.store(true, Ordering::Relaxed);
+    writer.join().unwrap();
+}
+
+#[test]
+fn a_shard_counts_in_few_bytes() {
+    assert!(
+        size_of::<ShardMetrics>() <= 10 << 10,
+        "{}",
+        size_of::<ShardMetrics>()
+    );
 }
 
 #[test]

@@ -87,8 +87,9 @@ function showLedger(ledger) {
   at("balance").className = open.length ? "bad" : "good";
 }
 
+// Written only where it changed: a screen reader reads every write aloud.
 function showPhase(sentence, good) {
-  at("phase").textContent = sentence;
+  if (at("phase").textContent !== sentence) at("phase").textContent = sentence;
   at("phase").className = good ? "good" : "bad";
 }
 
