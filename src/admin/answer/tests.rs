@@ -33,6 +33,13 @@ fn get(state: &AdminState, path: &str, query: Option<&str>) -> (u16, String) {
 }
 
 #[test]
+fn the_state_can_be_read_from_any_thread() {
+    fn shared<T: Send + Sync + 'static>() {}
+    shared::<AdminState>();
+    shared::<Arc<ShardMetrics>>();
+}
+
+#[test]
 fn probes_follow_the_life_of_the_process_and_say_why() {
     let (state, health) = state(&Config::default());
     let both = || (get(&state, HEALTH, None), get(&state, READY, None));
