@@ -240,7 +240,11 @@ impl Refusal {
     /// A refusal that is final: the same bytes sent again will be refused again.
     #[must_use]
     pub fn permanent(reason: Reason, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { reason, retry_after: None, message: Message::Fixed(message.into()) }
+        Self {
+            reason,
+            retry_after: None,
+            message: Message::Fixed(message.into()),
+        }
     }
 
     /// A refusal that asks the sender to try again after `delay`.
@@ -250,7 +254,11 @@ impl Refusal {
         delay: Duration,
         message: impl Into<Cow<'static, str>>,
     ) -> Self {
-        Self { reason, retry_after: Some(delay), message: Message::Fixed(message.into()) }
+        Self {
+            reason,
+            retry_after: Some(delay),
+            message: Message::Fixed(message.into()),
+        }
     }
 
     /// The same refusal with its sentence shared, so that many waiters can hold it cheaply.
@@ -290,7 +298,11 @@ impl Refusal {
     /// How long the sender should wait at least; present exactly where trying again can help.
     #[must_use]
     pub const fn retry_after(&self) -> Option<Duration> {
-        if self.is_retryable() { self.retry_after } else { None }
+        if self.is_retryable() {
+            self.retry_after
+        } else {
+            None
+        }
     }
 
     /// The sentence for a person.

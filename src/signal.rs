@@ -77,13 +77,17 @@ impl Signal {
     /// The signal that a gRPC path names, if it names one.
     #[must_use]
     pub fn from_grpc_path(path: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|signal| signal.grpc_path() == path)
+        Self::ALL
+            .into_iter()
+            .find(|signal| signal.grpc_path() == path)
     }
 
     /// The signal that an OTLP/HTTP path names, if it names one.
     #[must_use]
     pub fn from_http_path(path: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|signal| signal.http_path() == path)
+        Self::ALL
+            .into_iter()
+            .find(|signal| signal.http_path() == path)
     }
 
     /// Whether two requests of this signal, one after the other, are a valid request.

@@ -2,4 +2,6 @@
 use std::process::ExitCode;
 /// Runs.
 #[must_use]
-pub fn main() -> ExitCode { ExitCode::SUCCESS }
+pub fn main() -> ExitCode {
+    ExitCode::SUCCESS
+}
