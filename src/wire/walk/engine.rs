@@ -89,6 +89,22 @@ struct Frame<M> {
     mark: M,
 }
 
+/// The messages that were left, outermost first: at each depth, the one that is so deep.
+pub(super) struct Stack<M>([Frame<M>; DEPTH_MAX]);
+
+impl<M: Copy + Default> Stack<M> {
+    /// Room for as many messages as may be nested. To clear it costs more than to walk a span, so
+    /// that one does for a request.
+    pub(super) fn new(root: Id) -> Self {
+        Self(
+            [Frame {
+                table: root.table(),
+                mark: M::default(),
+            }; DEPTH_MAX],
+        )
+    }
+}
+
 /// Walks the `root` message that `source` holds, `floor` messages deep in the request.
 ///
 /// Where not `FULL`, it enters only the messages on the way to the items.
@@ -96,12 +112,9 @@ pub(super) fn walk<S: Source, const FULL: bool>(
     source: &mut S,
     root: Id,
     floor: usize,
+    stack: &mut Stack<S::Mark>,
     tally: &mut Tally,
 ) -> Result<(), Fault> {
-    let mut stack = [Frame {
-        table: root.table(),
-        mark: S::Mark::default(),
-    }; DEPTH_MAX];
     let mut table = root.table();
     let mut depth = floor;
     loop {
@@ -110,7 +123,7 @@ pub(super) fn walk<S: Source, const FULL: bool>(
                 return Ok(());
             }
             depth = depth.wrapping_sub(1);
-            let Some(frame) = stack.get(depth) else {
+            let Some(frame) = stack.0.get(depth) else {
                 return Err(TOO_DEEP);
             };
             table = frame.table;
@@ -185,7 +198,7 @@ pub(super) fn walk<S: Source, const FULL: bool>(
                 }
             }
         }
-        let Some(frame) = stack.get_mut(depth) else {
+        let Some(frame) = stack.0.get_mut(depth) else {
             return Err(TOO_DEEP);
         };
         let inside = depth.wrapping_add(1);

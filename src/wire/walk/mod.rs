@@ -13,7 +13,7 @@ use std::fmt;
 use bytes::Bytes;
 
 use self::{
-    engine::{Source, Tally, walk},
+    engine::{Source, Stack, Tally, walk},
     flat::Flat,
     segments::Segments,
 };
@@ -58,23 +58,23 @@ pub fn inspect(signal: Signal, level: Validate, body: &[Bytes]) -> Result<u64, M
 
 /// Chooses the reader: one segment is walked as a slice, several through their borders.
 fn inspect_at<const FULL: bool>(signal: Signal, body: &[Bytes]) -> Result<u64, Malformed> {
-    if let [segment] = body {
-        run::<_, FULL>(&mut Flat::new(segment), signal)
-    } else {
-        run::<_, FULL>(&mut Segments::new(body), signal)
-    }
-}
-
-/// Walks a whole request and says how many items it holds, or what is wrong where.
-fn run<S: Source, const FULL: bool>(source: &mut S, signal: Signal) -> Result<u64, Malformed> {
     let root = match signal {
         Signal::Traces => Id::TracesRequest,
         Signal::Metrics => Id::MetricsRequest,
         Signal::Logs => Id::LogsRequest,
         Signal::Profiles => Id::ProfilesRequest,
     };
+    if let [segment] = body {
+        run::<_, FULL>(&mut Flat::new(segment), root)
+    } else {
+        run::<_, FULL>(&mut Segments::new(body, root), root)
+    }
+}
+
+/// Walks a whole request and says how many items it holds, or what is wrong where.
+fn run<S: Source, const FULL: bool>(source: &mut S, root: Id) -> Result<u64, Malformed> {
     let mut tally = Tally::default();
-    match walk::<S, FULL>(source, root, 0, &mut tally) {
+    match walk::<S, FULL>(source, root, 0, &mut Stack::new(root), &mut tally) {
         Ok(()) => Ok(tally.items()),
         Err(what) => Err(Malformed {
             what,

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::{
     super::schema::Id,
-    engine::{Fault, Source, Tally, walk},
+    engine::{Fault, Source, Stack, Tally, walk},
     flat::{CUT, CUT_VARINT, Flat, LONG_VARINT, NOT_UTF8},
     text::Pieces,
 };
@@ -21,11 +21,13 @@ pub(super) struct Segments<'a> {
     left: usize,
     /// The offset of the window in the body.
     at: usize,
+    /// The stack for messages that lie in one piece.
+    stack: Stack<&'a [u8]>,
 }
 
 impl<'a> Segments<'a> {
-    /// Reads `body` as one message.
-    pub(super) fn new(body: &'a [Bytes]) -> Self {
+    /// Reads `body` as one message, the `root`.
+    pub(super) fn new(body: &'a [Bytes], root: Id) -> Self {
         let left = body
             .iter()
             .fold(0, |sum: usize, segment| sum.saturating_add(segment.len()));
@@ -34,11 +36,13 @@ impl<'a> Segments<'a> {
             rest: body.iter(),
             left,
             at: 0,
+            stack: Stack::new(root),
         }
     }
 
     /// Takes up to `count` bytes that lie in one piece; at least one where `count` is not 0.
     /// The message must hold them.
+    #[inline(always)]
     fn piece(&mut self, count: usize) -> &'a [u8] {
         while self.window.is_empty() {
             let Some(segment) = self.rest.next() else {
@@ -53,27 +57,8 @@ impl<'a> Segments<'a> {
         piece
     }
 
-    /// Reads a length that the message can hold.
-    fn length(&mut self) -> Result<usize, Fault> {
-        match usize::try_from(self.varint()?) {
-            Ok(length) if length <= self.left => Ok(length),
-            _ => Err(CUT),
-        }
-    }
-}
-
-impl Source for Segments<'_> {
-    type Mark = usize;
-
-    fn at_end(&self) -> bool {
-        self.left == 0
-    }
-
-    fn at(&self) -> usize {
-        self.at
-    }
-
-    fn varint(&mut self) -> Result<u64, Fault> {
+    /// Reads a varint of several bytes or across a border.
+    fn long_varint(&mut self) -> Result<u64, Fault> {
         let mut value = 0;
         for shift in (0..70).step_by(7) {
             if self.left == 0 {
@@ -91,6 +76,41 @@ impl Source for Segments<'_> {
             }
         }
         Err(LONG_VARINT)
+    }
+
+    /// Reads a length that the message can hold.
+    #[inline(always)]
+    fn length(&mut self) -> Result<usize, Fault> {
+        match usize::try_from(self.varint()?) {
+            Ok(length) if length <= self.left => Ok(length),
+            _ => Err(CUT),
+        }
+    }
+}
+
+impl Source for Segments<'_> {
+    type Mark = usize;
+
+    #[inline(always)]
+    fn at_end(&self) -> bool {
+        self.left == 0
+    }
+
+    fn at(&self) -> usize {
+        self.at
+    }
+
+    #[inline(always)]
+    fn varint(&mut self) -> Result<u64, Fault> {
+        if let [byte @ 0..0x80, rest @ ..] = self.window
+            && self.left > 0
+        {
+            self.window = rest;
+            self.left = self.left.wrapping_sub(1);
+            self.at = self.at.wrapping_add(1);
+            return Ok(u64::from(*byte));
+        }
+        self.long_varint()
     }
 
     fn skip(&mut self, count: usize) -> Result<(), Fault> {
@@ -144,12 +164,16 @@ impl Source for Segments<'_> {
         tally: &mut Tally,
     ) -> Result<Option<usize>, Fault> {
         let outside = self.enter()?;
+        while let ([], Some(segment)) = (self.window, self.rest.as_slice().first()) {
+            self.window = segment;
+            self.rest.next();
+        }
         if self.left > self.window.len() {
             return Ok(Some(outside));
         }
         let start = self.at;
         let mut flat = Flat::new(self.piece(self.left));
-        if let Err(fault) = walk::<_, FULL>(&mut flat, message, depth, tally) {
+        if let Err(fault) = walk::<_, FULL>(&mut flat, message, depth, &mut self.stack, tally) {
             self.at = start.wrapping_add(flat.at());
             return Err(fault);
         }
