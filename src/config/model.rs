@@ -246,7 +246,11 @@ impl Default for Config {
     fn default() -> Self {
         let local = |port| Some(SocketAddr::from(([127, 0, 0, 1], port)));
         Self {
-            listen: Listen { grpc: local(4317), http: local(4318), admin: local(8080) },
+            listen: Listen {
+                grpc: local(4317),
+                http: local(4318),
+                admin: local(8080),
+            },
             export: Export {
                 endpoints: Vec::new(),
                 signal_endpoints: [const { Vec::new() }; 4],
@@ -286,7 +290,10 @@ impl Default for Config {
                 format: LogFormat::Text,
                 output: LogOutput::Stdout,
             },
-            monitoring: Monitoring { metrics_enabled: true, metrics_port: None },
+            monitoring: Monitoring {
+                metrics_enabled: true,
+                metrics_port: None,
+            },
         }
     }
 }
