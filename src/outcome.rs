@@ -171,6 +171,48 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Reasons that this process finds itself, in the order of [`Reason::index`].
+    const OWN: [Self; 10] = [
+        Self::Malformed,
+        Self::TooLarge,
+        Self::UnknownPath,
+        Self::WrongMethod,
+        Self::Unsupported,
+        Self::SlowBody,
+        Self::MemoryFull,
+        Self::Draining,
+        Self::Connection,
+        Self::Timeout,
+    ];
+
+    /// How many reasons there are.
+    pub const COUNT: usize = Self::OWN.len() + Code::ALL.len();
+
+    /// Every reason, in the order of [`Reason::index`].
+    pub fn all() -> impl Iterator<Item = Self> {
+        Self::OWN
+            .into_iter()
+            .chain(Code::ALL.into_iter().map(Self::Collector))
+    }
+
+    /// The reason's place in an array of one slot a reason: 0 to [`Reason::COUNT`] - 1.
+    #[must_use]
+    pub const fn index(self) -> usize {
+        match self {
+            Self::Malformed => 0,
+            Self::TooLarge => 1,
+            Self::UnknownPath => 2,
+            Self::WrongMethod => 3,
+            Self::Unsupported => 4,
+            Self::SlowBody => 5,
+            Self::MemoryFull => 6,
+            Self::Draining => 7,
+            Self::Connection => 8,
+            Self::Timeout => 9,
+            Self::Collector(code) => Self::OWN.len() + code as usize,
+        }
+    }
+
     /// The reason's name in labels and logs.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -335,4 +377,23 @@ pub enum Outcome {
     },
     /// None of it was accepted.
     Refused(Refusal),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_has_a_slot_and_a_name_of_its_own() {
+        let reasons: Vec<Reason> = Reason::all().collect();
+        assert_eq!(reasons.len(), Reason::COUNT);
+        for (place, reason) in reasons.iter().enumerate() {
+            assert_eq!(reason.index(), place);
+            assert!(
+                reasons[..place]
+                    .iter()
+                    .all(|other| other.name() != reason.name())
+            );
+        }
+    }
 }

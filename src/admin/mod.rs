@@ -1,1 +1,12 @@
-//! admin.
+//! What operators ask: whether the process lives, whether it is ready, and what it does.
+//!
+//! The answers are a pure function of a request's parts and of counters; the sockets are somebody
+//! else's. Nothing here can reach a request of a sender.
+
+mod answer;
+mod health;
+mod state;
+
+pub use answer::{PATHS, respond};
+pub use health::{Health, Phase, Running};
+pub use state::AdminState;

@@ -1,14 +1,14 @@
 //! When a batch is sealed, and what it holds.
 
 use std::{
-    rc::Rc,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
 
 use super::{Ack, Permit, Waiter};
-use crate::{outcome::Outcome, signal::Signal};
+use crate::{metrics::Trigger, outcome::Outcome, signal::Signal};
 
 /// One request that was received, proven and counted.
 #[derive(Debug)]
@@ -23,23 +23,6 @@ pub struct ExportRequest {
     pub bytes: usize,
     /// Its part of the budget: held as long as its bytes are.
     pub permit: Permit,
-}
-
-/// Why a batch was sealed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Trigger {
-    /// It held as many items as it may.
-    Items,
-    /// It held as many bytes as it may.
-    Bytes,
-    /// Its oldest request had waited the flush interval.
-    Interval,
-    /// A collector connection was free.
-    Idle,
-    /// The process is stopping.
-    Drain,
-    /// The request goes alone: too large to share a batch, or of a signal that does not merge.
-    Alone,
 }
 
 /// One request's place in a batch.
@@ -61,7 +44,7 @@ pub struct Entry {
 pub struct Batch {
     signal: Signal,
     entries: Vec<Entry>,
-    slices: Rc<[Bytes]>,
+    slices: Arc<[Bytes]>,
     items: u64,
     bytes: usize,
     sealed_at: Instant,
@@ -107,8 +90,8 @@ impl Batch {
 
     /// The merged body, as the slices that were received.
     #[must_use]
-    pub fn slices(&self) -> Rc<[Bytes]> {
-        Rc::clone(&self.slices)
+    pub fn slices(&self) -> Arc<[Bytes]> {
+        Arc::clone(&self.slices)
     }
 
     /// Cuts the batch into two of about as many requests each; `Err` with the batch itself where
@@ -235,7 +218,7 @@ impl Batcher {
             if open.bytes + bytes > self.bytes_max {
                 Some(Trigger::Bytes)
             } else if open.items + items > self.items_max {
-                Some(Trigger::Items)
+                Some(Trigger::Size)
             } else {
                 None
             }

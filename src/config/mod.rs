@@ -1,8 +1,33 @@
 //! The configuration: one schema, parsed once, from a file, the environment and defaults.
 
+mod draft;
+mod environment;
+mod file;
+mod headers;
+mod keys;
+mod load;
 mod model;
+mod otel;
+mod problem;
+mod read;
+mod schema;
+mod shown;
+mod source;
+mod substitute;
+mod suggest;
+mod toml_file;
+mod tree;
+mod units;
+mod url;
+mod yaml_file;
 
+pub use environment::Environment;
+pub use load::{LoadOptions, Loaded, Setting, load};
 pub use model::{
     Acknowledge, Batch, Compression, Config, Endpoint, Export, HttpVersion, Limits, Listen,
     LogFormat, LogOutput, Logging, Monitoring, Protocol, Timeouts, Validate,
 };
+pub use problem::{Complaint, Errors, Problem};
+pub use schema::{Key, State};
+pub use shown::Shown;
+pub use source::{Origin, Place};

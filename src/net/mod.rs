@@ -3,12 +3,14 @@
 //! The only room that names tokio's and hyper's I/O traits.
 
 mod buffers;
+mod driver;
 mod gate;
 mod hyper_io;
 mod io;
 mod listen;
 
 pub use buffers::Buffers;
+pub use driver::Driver;
 pub use gate::Gate;
 pub use hyper_io::HyperIo;
 pub use io::{Io, IoHandle};

@@ -1,1 +1,156 @@
-//! receiver.
+//! Bytes in: accept, sniff, read, prove, count, hand over, answer.
+//!
+//! Knows no collector: what becomes of a request comes back through the [`Ack`] that
+//! [`Context::submit`] gives.
+
+mod body;
+mod call;
+mod connection;
+mod export;
+mod http1;
+mod http2;
+mod reads;
+mod reply;
+
+use std::{io, rc::Rc, sync::Arc, time::Duration};
+
+pub use connection::Connections;
+pub use reads::Reads;
+
+use crate::{
+    batch::{Ack, Budget, ExportRequest},
+    config::{Limits, Validate},
+    metrics::ShardMetrics,
+    net::{Buffers, Gate},
+    outcome::{Reason, Refusal},
+    rt::{self, Jitter},
+};
+
+/// What the receiver of one shard works with.
+///
+/// - Shard: one per shard, shared by its connections through `Rc`.
+pub struct Context {
+    /// The shard's memory.
+    pub budget: Rc<Budget>,
+    /// Closed while the budget is over its soft mark.
+    pub gate: Rc<Gate>,
+    /// Spare buffers.
+    pub buffers: Rc<Buffers>,
+    /// The shard's counters.
+    pub metrics: Arc<ShardMetrics>,
+    /// Bounds on what a sender can make grow.
+    pub limits: Limits,
+    /// How much of a request is proven.
+    pub validate: Validate,
+    /// Connections that this shard may hold.
+    pub connections_max: usize,
+    /// Where a request goes.
+    pub submit: Box<dyn Fn(ExportRequest) -> Ack>,
+    /// Open connections.
+    pub connections: Connections,
+    /// Bodies that are being read.
+    pub reads: Reads,
+    /// Makes delays differ, so that senders that were refused together do not return together.
+    pub jitter: Jitter,
+}
+
+impl std::fmt::Debug for Context {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Context")
+            .field("budget", &self.budget)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Context {
+    /// The largest body that is taken: the configured limit, or what the budget can hold at all.
+    fn body_bytes_max(&self) -> usize {
+        self.limits.request_bytes.min(self.budget.body_bytes_max())
+    }
+
+    fn too_large(&self, bytes: Option<usize>) -> Refusal {
+        let bound = self.body_bytes_max();
+        let size = bytes.map_or_else(
+            || "more than".to_owned(),
+            |bytes| format!("{bytes} bytes, over"),
+        );
+        let key = if bound == self.limits.request_bytes {
+            "limits.request_bytes"
+        } else {
+            "a shard's share of memory_limit"
+        };
+        Refusal::permanent(
+            Reason::TooLarge,
+            format!(
+                "the request is {size} the {bound} bytes that {key} allows; send smaller batches"
+            ),
+        )
+    }
+
+    fn memory_full(&self) -> Refusal {
+        Refusal::retryable(
+            Reason::MemoryFull,
+            self.jitter.between(MEMORY_DELAY, MEMORY_DELAY * 2),
+            "the memory budget is spent; try again after the delay",
+        )
+    }
+
+    /// Looks after what no socket event would wake: idle connections, senders that do not read
+    /// their answers, bodies that never end.
+    pub fn sweep(&self) {
+        let now = rt::now();
+        self.connections.sweep(now, self.limits.idle_timeout);
+        self.reads.sweep(now, self.limits.request_timeout);
+        self.report_memory();
+    }
+
+    /// Tells the counters how full the budget is.
+    pub fn report_memory(&self) {
+        let count = |bytes: usize| u64::try_from(bytes).unwrap_or(u64::MAX);
+        self.metrics
+            .set_memory(count(self.budget.used()), count(self.budget.limit()));
+    }
+}
+
+/// The shortest delay that a sender is told when the budget is spent; up to twice as long.
+///
+/// - Source: chosen: long enough for a batch to come back, short enough that no SDK's queue
+///   overflows.
+const MEMORY_DELAY: Duration = Duration::from_secs(1);
+
+/// How long accepting pauses when the kernel has no file descriptor left.
+///
+/// - Source: chosen: connections wait in the backlog meanwhile.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Accepts connections until the drain.
+pub async fn serve(context: Rc<Context>, listener: rt::TcpListener) {
+    let mut draining = std::pin::pin!(context.connections.drained());
+    loop {
+        let accept = std::pin::pin!(listener.accept());
+        let accepted = match futures_util::future::select(accept, draining.as_mut()).await {
+            futures_util::future::Either::Left((accepted, _)) => accepted,
+            futures_util::future::Either::Right(_) => return,
+        };
+        match accepted {
+            Ok(stream) if context.connections.count() < context.connections_max => {
+                rt::spawn(connection::serve(Rc::clone(&context), stream));
+            }
+            Ok(_over_the_limit) => {}
+            Err(error) if is_about_one_connection(&error) => {}
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept connections; trying again");
+                rt::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+fn is_about_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::Interrupted
+    )
+}

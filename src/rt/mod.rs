@@ -6,12 +6,14 @@
 
 mod clock;
 mod executor;
+mod jitter;
 mod notify;
 mod preflight;
 mod tcp;
 
 pub use clock::{Elapsed, now, sleep, timeout, unix_time};
 pub use executor::{Thread, ThreadOptions, blocking, resolve, spawn, start, yield_now};
+pub use jitter::Jitter;
 pub use notify::Notify;
 pub use preflight::{NoRuntime, preflight};
 pub use tcp::{TcpListener, TcpStream};

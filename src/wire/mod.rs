@@ -4,6 +4,7 @@ pub mod grpc;
 mod inflate;
 mod response;
 mod rope;
+mod schema;
 mod status;
 mod walk;
 

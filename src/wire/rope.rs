@@ -1,6 +1,6 @@
 //! A message as the list of byte slices that it came in.
 
-use std::{io::IoSlice, rc::Rc};
+use std::{io::IoSlice, sync::Arc};
 
 use bytes::{Buf, Bytes};
 
@@ -9,7 +9,7 @@ use bytes::{Buf, Bytes};
 /// - Cost: a clone copies no bytes and touches one reference count, however many slices.
 #[derive(Clone, Debug)]
 pub struct Rope {
-    slices: Rc<[Bytes]>,
+    slices: Arc<[Bytes]>,
     index: usize,
     offset: usize,
     remaining: usize,
@@ -18,7 +18,7 @@ pub struct Rope {
 impl Rope {
     /// A rope of these slices.
     #[must_use]
-    pub fn new(slices: Rc<[Bytes]>) -> Self {
+    pub fn new(slices: Arc<[Bytes]>) -> Self {
         let remaining = slices.iter().map(Bytes::len).sum();
         let mut rope = Self {
             slices,

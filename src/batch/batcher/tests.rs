@@ -1,4 +1,4 @@
-use std::{cell::RefCell, task::Context};
+use std::{cell::RefCell, rc::Rc, task::Context};
 
 use futures_util::{FutureExt, task::noop_waker};
 use proptest::prelude::*;
@@ -73,7 +73,7 @@ fn a_full_batch_is_sealed_by_what_filled_it() {
         .unwrap();
     assert_eq!(
         (by_items.trigger(), by_items.requests()),
-        (Trigger::Items, 2)
+        (Trigger::Size, 2)
     );
     assert!(
         batcher

@@ -1,0 +1,274 @@
+//! Rows: where data goes and how.
+
+use super::{ms, secs, size};
+use crate::{
+    config::{
+        model::{Compression, HttpVersion, Protocol},
+        schema::{KEY, Key, Kind, Section},
+    },
+    signal::Signal,
+};
+
+const NO_JSON: (&str, &str) = (
+    "http/json",
+    "data is forwarded as it is received, in binary protobuf, and never turned into JSON",
+);
+
+pub(super) const COLLECTORS: Section = Section {
+    name: "collectors",
+    title: "Collectors",
+    keys: &[
+        Key {
+            path: "endpoint",
+            kind: Kind::Urls(|draft, urls| draft.urls = urls),
+            example: "http://collector:4317",
+            doc: "Where every signal goes that has no endpoint of its own. With several, each core \
+                  spreads its batches over them. For OTLP/HTTP the path of the signal is appended \
+                  (/v1/traces and so on). Without any endpoint the process prints what it receives.",
+            fallbacks: &["OTEL_EXPORTER_OTLP_ENDPOINT"],
+            ..KEY
+        },
+        Key {
+            path: "traces_endpoint",
+            kind: Kind::Urls(|draft, urls| draft.signal_urls[Signal::Traces.index()] = urls),
+            example: "http://collector:4318/v1/traces",
+            doc: "Where traces go instead. For OTLP/HTTP the URL is used as it is, path included.",
+            fallbacks: &["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"],
+            ..KEY
+        },
+        Key {
+            path: "metrics_endpoint",
+            kind: Kind::Urls(|draft, urls| draft.signal_urls[Signal::Metrics.index()] = urls),
+            example: "http://collector:4318/v1/metrics",
+            doc: "Where metrics go instead; see traces_endpoint.",
+            fallbacks: &["OTEL_EXPORTER_OTLP_METRICS_ENDPOINT"],
+            ..KEY
+        },
+        Key {
+            path: "logs_endpoint",
+            kind: Kind::Urls(|draft, urls| draft.signal_urls[Signal::Logs.index()] = urls),
+            example: "http://collector:4318/v1/logs",
+            doc: "Where logs go instead; see traces_endpoint.",
+            fallbacks: &["OTEL_EXPORTER_OTLP_LOGS_ENDPOINT"],
+            ..KEY
+        },
+        Key {
+            path: "profiles_endpoint",
+            kind: Kind::Urls(|draft, urls| draft.signal_urls[Signal::Profiles.index()] = urls),
+            example: "http://collector:4318/v1development/profiles",
+            doc: "Where profiles go instead; see traces_endpoint.",
+            fallbacks: &["OTEL_EXPORTER_OTLP_PROFILES_ENDPOINT"],
+            ..KEY
+        },
+        Key {
+            path: "protocol",
+            kind: Kind::Choice {
+                words: &[
+                    ("grpc", |draft| draft.protocol = Some(Protocol::Grpc)),
+                    ("http/protobuf", |draft| {
+                        draft.protocol = Some(Protocol::HttpProtobuf)
+                    }),
+                ],
+                refused: &[NO_JSON],
+            },
+            example: "grpc",
+            doc: "What is spoken with the collectors. When it is not set, the port of each URL \
+                  decides: 4318 is http/protobuf, every other port is grpc.",
+            fallbacks: &["OTEL_EXPORTER_OTLP_PROTOCOL"],
+            ..KEY
+        },
+        signal_protocol(
+            "traces_protocol",
+            &[
+                ("grpc", |d| d.signal_protocols[0] = Some(Protocol::Grpc)),
+                ("http/protobuf", |d| {
+                    d.signal_protocols[0] = Some(Protocol::HttpProtobuf)
+                }),
+            ],
+            &["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"],
+        ),
+        signal_protocol(
+            "metrics_protocol",
+            &[
+                ("grpc", |d| d.signal_protocols[1] = Some(Protocol::Grpc)),
+                ("http/protobuf", |d| {
+                    d.signal_protocols[1] = Some(Protocol::HttpProtobuf)
+                }),
+            ],
+            &["OTEL_EXPORTER_OTLP_METRICS_PROTOCOL"],
+        ),
+        signal_protocol(
+            "logs_protocol",
+            &[
+                ("grpc", |d| d.signal_protocols[2] = Some(Protocol::Grpc)),
+                ("http/protobuf", |d| {
+                    d.signal_protocols[2] = Some(Protocol::HttpProtobuf)
+                }),
+            ],
+            &["OTEL_EXPORTER_OTLP_LOGS_PROTOCOL"],
+        ),
+        signal_protocol(
+            "profiles_protocol",
+            &[
+                ("grpc", |d| d.signal_protocols[3] = Some(Protocol::Grpc)),
+                ("http/protobuf", |d| {
+                    d.signal_protocols[3] = Some(Protocol::HttpProtobuf)
+                }),
+            ],
+            &["OTEL_EXPORTER_OTLP_PROFILES_PROTOCOL"],
+        ),
+        Key {
+            path: "http_version",
+            kind: Kind::Choice {
+                words: &[
+                    ("1.1", |draft| draft.http_version = HttpVersion::Http1),
+                    ("2", |draft| draft.http_version = HttpVersion::Http2),
+                ],
+                refused: &[],
+            },
+            default: "1.1",
+            doc: "The HTTP version for http/protobuf; 2 is spoken with prior knowledge. gRPC is \
+                  always HTTP/2.",
+            ..KEY
+        },
+    ],
+};
+
+type Words = &'static [(&'static str, fn(&mut crate::config::draft::Draft))];
+
+const fn signal_protocol(
+    path: &'static str,
+    words: Words,
+    fallbacks: &'static [&'static str],
+) -> Key {
+    Key {
+        path,
+        kind: Kind::Choice {
+            words,
+            refused: &[NO_JSON],
+        },
+        example: "http/protobuf",
+        doc: "What is spoken for this signal instead of protocol.",
+        fallbacks,
+        ..KEY
+    }
+}
+
+pub(super) const SENDING: Section = Section {
+    name: "sending",
+    title: "Sending",
+    keys: &[
+        Key {
+            path: "headers",
+            kind: Kind::Headers(|draft, headers| draft.config.export.headers = headers),
+            example: "x-tenant=a",
+            doc: "Headers of every request to a collector. In a variable: name=value,name2=value2, \
+                  values percent-encoded.",
+            fallbacks: &["OTEL_EXPORTER_OTLP_HEADERS"],
+            secret: true,
+            ..KEY
+        },
+        Key {
+            path: "compression",
+            kind: Kind::Choice {
+                words: &[
+                    ("none", |draft| {
+                        draft.config.export.compression = Compression::None
+                    }),
+                    ("gzip", |draft| {
+                        draft.config.export.compression = Compression::Gzip
+                    }),
+                ],
+                refused: &[],
+            },
+            default: "none",
+            doc: "Compression of what is sent.",
+            cost: "gzip takes many times the processor time of everything else together; choose it \
+                   where the network is what you pay for.",
+            fallbacks: &["OTEL_EXPORTER_OTLP_COMPRESSION"],
+            ..KEY
+        },
+        Key {
+            path: "connection_pool_size",
+            kind: Kind::Integer {
+                min: 1,
+                max: 1024,
+                set: |draft, n| draft.config.export.connection_pool_size = size(n),
+            },
+            default: "4",
+            unit: "connections",
+            doc: "Connections that each core keeps to each collector at the most.",
+            cost: "A socket and its buffers for each, here and at the collector: cores × \
+                   collectors × this many.",
+            ..KEY
+        },
+        Key {
+            path: "max_concurrent_requests",
+            kind: Kind::Integer {
+                min: 1,
+                max: 65_536,
+                set: |draft, n| draft.config.export.max_concurrent_requests = size(n),
+            },
+            default: "16",
+            unit: "requests",
+            doc: "Requests in flight from each core to each collector at the most.",
+            cost: "Each holds a batch in memory, up to batch_bytes, until it is answered.",
+            ..KEY
+        },
+    ],
+};
+
+pub(super) const TIMEOUTS: Section = Section {
+    name: "timeout",
+    title: "Timeouts towards collectors",
+    keys: &[
+        Key {
+            path: "timeout.connect_timeout",
+            kind: Kind::Duration {
+                min: ms(1),
+                max: secs(300),
+                set: |draft, time| draft.config.export.timeouts.connect = time,
+            },
+            default: "5s",
+            doc: "From the first address tried to an open connection.",
+            ..KEY
+        },
+        Key {
+            path: "timeout.read_timeout",
+            kind: Kind::Duration {
+                min: ms(1),
+                max: secs(3600),
+                set: |draft, time| draft.config.export.timeouts.read = time,
+            },
+            default: "30s",
+            doc: "Without a byte from a collector that owes an answer.",
+            ..KEY
+        },
+        Key {
+            path: "timeout.write_timeout",
+            kind: Kind::Duration {
+                min: ms(1),
+                max: secs(3600),
+                set: |draft, time| draft.config.export.timeouts.write = time,
+            },
+            default: "30s",
+            doc: "Without progress in sending to a collector.",
+            ..KEY
+        },
+        Key {
+            path: "timeout.operation_timeout",
+            alias: Some("timeout"),
+            kind: Kind::Duration {
+                min: ms(1),
+                max: secs(3600),
+                set: |draft, time| draft.config.export.timeouts.operation = time,
+            },
+            default: "60s",
+            doc: "From the seal of a batch to its answer. The short form is timeout = \"60s\"; where \
+                  one place sets both, this longer name wins.",
+            cost: "While a collector is silent, what waits for it stays in memory this long.",
+            fallbacks: &["OTEL_EXPORTER_OTLP_TIMEOUT"],
+            ..KEY
+        },
+    ],
+};

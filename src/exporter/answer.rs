@@ -1,0 +1,303 @@
+//! A collector's answer, read as an outcome by the specification's tables.
+
+use std::{rc::Rc, time::Duration};
+
+use base64::{
+    Engine,
+    alphabet::STANDARD,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode, header};
+use prost::Message;
+
+use crate::{
+    outcome::{Code, Outcome, Reason, Refusal},
+    rt,
+    wire::{
+        ExportResponse, Status,
+        grpc::{self, PREFIX_BYTES, Prefix},
+    },
+};
+
+/// A `-bin` header may come with or without padding.
+///
+/// - Source: gRPC over HTTP/2, "Custom-Metadata".
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// The whole answer of a collector.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+    pub trailers: Option<HeaderMap>,
+}
+
+/// What a collector said: accepted, in part, or why not and when to come back.
+pub(super) struct Said {
+    pub code: Code,
+    pub message: String,
+    pub retry_after: Option<Duration>,
+}
+
+impl Answer {
+    /// Reads the answer to a gRPC call.
+    pub(super) fn read_grpc(self, default_delay: Duration) -> Outcome {
+        let trailers = self.trailers.as_ref();
+        let field = |name: &str| {
+            trailers
+                .and_then(|trailers| trailers.get(name))
+                .or_else(|| self.headers.get(name))
+        };
+        let Some(status) = field("grpc-status") else {
+            return self.without_grpc_status(default_delay);
+        };
+        let code = status
+            .to_str()
+            .ok()
+            .and_then(|text| text.parse().ok())
+            .map_or(Code::Unknown, Code::from_number);
+        if code == Code::Ok {
+            return accepted(grpc_message(&self.body));
+        }
+        let details = field("grpc-status-details-bin")
+            .and_then(|value| BASE64.decode(value.as_bytes()).ok())
+            .and_then(|bytes| Status::decode(bytes.as_slice()).ok());
+        let message = field("grpc-message").map(|value| grpc::decode_message(value.as_bytes()));
+        let retry_after = details.as_ref().and_then(Status::retry_delay);
+        let message = message
+            .or(details.map(|status| status.message))
+            .unwrap_or_default();
+        refused(
+            Said {
+                code,
+                message,
+                retry_after,
+            },
+            default_delay,
+        )
+    }
+
+    /// A gRPC answer without a gRPC status comes from something between: read by its HTTP status.
+    ///
+    /// - Source: gRPC, "HTTP to gRPC Status Code Mapping".
+    fn without_grpc_status(&self, default_delay: Duration) -> Outcome {
+        let code = match self.status.as_u16() {
+            400 => Code::Internal,
+            401 => Code::Unauthenticated,
+            403 => Code::PermissionDenied,
+            404 => Code::Unimplemented,
+            429 | 502 | 503 | 504 => Code::Unavailable,
+            _ => Code::Unknown,
+        };
+        let message = format!("HTTP {} without a gRPC status", self.status);
+        refused(
+            Said {
+                code,
+                message,
+                retry_after: self.retry_after(),
+            },
+            default_delay,
+        )
+    }
+
+    /// Reads the answer to an OTLP/HTTP request.
+    pub(super) fn read_http(self, default_delay: Duration) -> Outcome {
+        if self.status.is_success() {
+            return accepted(Some(self.body));
+        }
+        let code = Code::from_http_status(self.status.as_u16());
+        let status = Status::decode(self.body.clone()).unwrap_or_default();
+        let message = if status.message.is_empty() {
+            format!("HTTP {}", self.status)
+        } else {
+            format!("HTTP {}: {}", self.status, status.message)
+        };
+        let retry_after = self.retry_after().or_else(|| status.retry_delay());
+        // A delay with a status that is final does not make it retryable.
+        let retry_after = retry_after.filter(|_| code.is_retryable(false));
+        refused(
+            Said {
+                code,
+                message,
+                retry_after,
+            },
+            default_delay,
+        )
+    }
+
+    /// The `Retry-After` header, in either of its forms.
+    ///
+    /// - Source: RFC 9110, section 10.2.3.
+    fn retry_after(&self) -> Option<Duration> {
+        let text = self.headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
+        if let Ok(seconds) = text.parse() {
+            return Some(Duration::from_secs(seconds));
+        }
+        let date = httpdate::parse_http_date(text).ok()?;
+        Some(date.duration_since(rt::unix_time()).unwrap_or_default())
+    }
+}
+
+/// The message in the body of a gRPC answer, where it can be read.
+fn grpc_message(body: &Bytes) -> Option<Bytes> {
+    let prefix = Prefix::parse(body.get(..PREFIX_BYTES)?.try_into().ok()?)?;
+    let message = body.slice(PREFIX_BYTES..);
+    (!prefix.compressed && message.len() == prefix.len).then_some(message)
+}
+
+/// A success, which an unreadable message does not undo: the collector has the data.
+fn accepted(message: Option<Bytes>) -> Outcome {
+    let partial = message
+        .and_then(|message| ExportResponse::decode(message).ok())
+        .and_then(ExportResponse::into_partial);
+    match partial {
+        Some((rejected, message)) => Outcome::Partial {
+            rejected,
+            message: Rc::from(message),
+        },
+        None => Outcome::Accepted,
+    }
+}
+
+fn refused(said: Said, default_delay: Duration) -> Outcome {
+    let Said {
+        code,
+        message,
+        retry_after,
+    } = said;
+    let reason = Reason::Collector(code);
+    let text = if message.is_empty() {
+        format!("the collector answered {}", code.name())
+    } else {
+        format!("the collector answered {}: {message}", code.name())
+    };
+    let refusal = match retry_after {
+        Some(delay) => Refusal::retryable(reason, delay, text),
+        None if code.is_retryable(false) => Refusal::retryable(reason, default_delay, text),
+        None => Refusal::permanent(reason, text),
+    };
+    Outcome::Refused(refusal.shared())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DEFAULT: Duration = Duration::from_secs(7);
+
+    fn http(status: u16, retry_after: Option<&str>) -> Refusal {
+        let mut headers = HeaderMap::new();
+        if let Some(value) = retry_after {
+            headers.insert(header::RETRY_AFTER, value.parse().unwrap());
+        }
+        let status = StatusCode::from_u16(status).unwrap();
+        let answer = Answer {
+            status,
+            headers,
+            body: Bytes::new(),
+            trailers: None,
+        };
+        match answer.read_http(DEFAULT) {
+            Outcome::Refused(refusal) => refusal,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn grpc(fields: &[(&'static str, &str)]) -> Outcome {
+        let mut trailers = HeaderMap::new();
+        for (name, value) in fields {
+            trailers.insert(*name, value.parse().unwrap());
+        }
+        Answer {
+            status: StatusCode::OK,
+            headers: HeaderMap::new(),
+            body: Bytes::new(),
+            trailers: Some(trailers),
+        }
+        .read_grpc(DEFAULT)
+    }
+
+    #[test]
+    fn only_the_four_statuses_of_the_table_are_retryable() {
+        for status in 400..600 {
+            let refusal = http(status, None);
+            let retryable = matches!(status, 429 | 502 | 503 | 504);
+            assert_eq!(refusal.is_retryable(), retryable, "{status}");
+            assert_eq!(
+                refusal.retry_after(),
+                retryable.then_some(DEFAULT),
+                "{status}"
+            );
+        }
+        assert!(!http(400, Some("5")).is_retryable());
+        assert!(!http(413, Some("5")).is_retryable());
+    }
+
+    #[test]
+    fn e7_retry_after_is_read_in_both_forms() {
+        assert_eq!(
+            http(503, Some("12")).retry_after(),
+            Some(Duration::from_secs(12))
+        );
+        let date = httpdate::fmt_http_date(rt::unix_time() + Duration::from_secs(3600));
+        let delay = http(429, Some(&date)).retry_after().unwrap();
+        assert!(delay > Duration::from_secs(3500) && delay <= Duration::from_secs(3600));
+        assert_eq!(
+            http(503, Some("Thu, 01 Jan 1970 00:00:00 GMT")).retry_after(),
+            Some(Duration::ZERO)
+        );
+    }
+
+    #[test]
+    fn every_grpc_code_is_retryable_as_the_table_says() {
+        for number in 1..=16 {
+            let Outcome::Refused(refusal) = grpc(&[("grpc-status", &number.to_string())]) else {
+                panic!("{number} is no success");
+            };
+            assert_eq!(
+                refusal.is_retryable(),
+                [1, 4, 10, 11, 14, 15].contains(&number)
+            );
+        }
+    }
+
+    #[test]
+    fn resource_exhausted_is_retryable_only_with_retry_info() {
+        let hint = Refusal::retryable(Reason::MemoryFull, Duration::from_secs(3), "full");
+        let details = BASE64.encode(Status::of(&hint).encode_to_vec());
+        for details in [details.as_str(), details.trim_end_matches('=')] {
+            let outcome = grpc(&[("grpc-status", "8"), ("grpc-status-details-bin", details)]);
+            let Outcome::Refused(refusal) = outcome else {
+                panic!("refused")
+            };
+            assert_eq!(refusal.retry_after(), Some(Duration::from_secs(3)));
+        }
+    }
+
+    #[test]
+    fn e9_a_partial_success_without_content_is_a_full_one() {
+        let answer = |partial: ExportResponse| {
+            Answer {
+                status: StatusCode::OK,
+                headers: HeaderMap::new(),
+                body: partial.encode_to_vec().into(),
+                trailers: None,
+            }
+            .read_http(DEFAULT)
+        };
+        assert!(matches!(
+            answer(ExportResponse::partial(0, "")),
+            Outcome::Accepted
+        ));
+        let Outcome::Partial { rejected, message } = answer(ExportResponse::partial(2, "no"))
+        else {
+            panic!("partial");
+        };
+        assert_eq!((rejected, &*message), (2, "no"));
+    }
+}

@@ -1,0 +1,477 @@
+//! One collector of a shard: its addresses, its connections, whether it can be reached.
+
+use std::{
+    cell::{Cell, RefCell},
+    net::SocketAddr,
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, header};
+
+use super::{
+    Message,
+    connection::{Broken, Connection},
+};
+use crate::{
+    config::{Compression, Endpoint, Export, HttpVersion, Protocol, Timeouts},
+    metrics::ShardMetrics,
+    net::Buffers,
+    outcome::{Outcome, Reason},
+    rt::{self, TcpStream},
+    signal::Signal,
+    wire::grpc,
+};
+
+/// How long an answer of the resolver is used.
+///
+/// - Source: chosen: the time to live that cluster resolvers commonly give.
+const RESOLVE_INTERVAL: Duration = Duration::from_secs(30);
+
+/// The pause after the first failed connection; each further one doubles it.
+const BACKOFF_MIN: Duration = Duration::from_millis(100);
+
+/// The longest pause between two tries of a collector that cannot be reached.
+///
+/// - Source: chosen: a collector that is back is found within it.
+const BACKOFF_MAX: Duration = Duration::from_secs(2);
+
+/// The shortest delay that is passed on where a collector names none; up to twice as long.
+const DEFAULT_DELAY: Duration = Duration::from_secs(1);
+
+const USER_AGENT: &str = concat!("otlp/", env!("CARGO_PKG_VERSION"));
+
+/// What a shard lends its collectors.
+#[derive(Debug)]
+pub struct Shared {
+    /// Spare buffers.
+    pub buffers: Rc<Buffers>,
+    /// The shard's counters.
+    pub metrics: Arc<ShardMetrics>,
+    /// Makes delays differ.
+    pub jitter: rt::Jitter,
+    /// The longest answer that is read, in bytes.
+    pub response_bytes_max: usize,
+}
+
+/// What all collectors of a shard have in common.
+#[derive(Debug)]
+pub(super) struct Resources {
+    pub shared: Rc<Shared>,
+    timeouts: Timeouts,
+    pool_size: usize,
+    in_flight_max: usize,
+    headers: HeaderMap,
+    compression: Compression,
+}
+
+impl Resources {
+    pub(super) fn new(export: &Export, shared: Rc<Shared>) -> Self {
+        let headers = export.headers.iter().filter_map(|(name, value)| {
+            Some((
+                HeaderName::try_from(name).ok()?,
+                HeaderValue::try_from(value).ok()?,
+            ))
+        });
+        Self {
+            shared,
+            timeouts: export.timeouts,
+            pool_size: export.connection_pool_size,
+            in_flight_max: export.max_concurrent_requests,
+            headers: headers.collect(),
+            compression: export.compression,
+        }
+    }
+}
+
+/// One collector.
+///
+/// - Shard: one per endpoint and shard; its connections are the shard's own.
+#[derive(Debug)]
+pub struct Collector {
+    endpoint: Endpoint,
+    heads: [Option<Request<()>>; 4],
+    resources: Rc<Resources>,
+    connections: RefCell<Vec<Rc<Connection>>>,
+    connecting: Cell<usize>,
+    in_flight: Cell<usize>,
+    in_flight_max: usize,
+    addresses: RefCell<Addresses>,
+    health: RefCell<Health>,
+}
+
+#[derive(Debug, Default)]
+struct Addresses {
+    known: Vec<SocketAddr>,
+    resolved_at: Option<Instant>,
+    resolving: bool,
+    turn: usize,
+}
+
+#[derive(Debug, Default)]
+struct Health {
+    failures: u32,
+    back_at: Option<Instant>,
+    error: Option<String>,
+}
+
+/// What came of sending a message to one collector.
+#[derive(Debug)]
+pub(super) enum Attempt {
+    /// The collector answered.
+    Answered(Outcome),
+    /// The collector cannot have it: another may be tried.
+    NotSent(String),
+    /// The collector may have it or not.
+    Broken(Reason, String),
+}
+
+impl Collector {
+    pub(super) fn new(endpoint: Endpoint, resources: Rc<Resources>) -> Self {
+        let in_flight_max = match (endpoint.protocol, endpoint.http_version) {
+            (Protocol::HttpProtobuf, HttpVersion::Http1) => {
+                resources.in_flight_max.min(resources.pool_size)
+            }
+            _ => resources.in_flight_max,
+        };
+        let heads = Signal::ALL.map(|signal| head(&endpoint, signal, &resources));
+        Self {
+            endpoint,
+            heads,
+            resources,
+            connections: RefCell::default(),
+            connecting: Cell::new(0),
+            in_flight: Cell::new(0),
+            in_flight_max,
+            addresses: RefCell::default(),
+            health: RefCell::default(),
+        }
+    }
+
+    pub(super) const fn in_flight(&self) -> usize {
+        self.in_flight.get()
+    }
+
+    pub(super) const fn has_room(&self) -> bool {
+        self.in_flight.get() < self.in_flight_max
+    }
+
+    pub(super) const fn is_idle(&self) -> bool {
+        self.in_flight.get() == 0
+    }
+
+    /// Whether it is worth a try: it was reached last time, or its pause is over.
+    pub(super) fn can_be_tried(&self, now: Instant) -> bool {
+        self.health
+            .borrow()
+            .back_at
+            .is_none_or(|back_at| now >= back_at)
+    }
+
+    /// When its pause is over.
+    pub(super) fn back_at(&self) -> Option<Instant> {
+        self.health.borrow().back_at
+    }
+
+    /// Why it could not be reached last time.
+    pub(super) fn error(&self) -> Option<String> {
+        self.health.borrow().error.clone()
+    }
+
+    /// Sends one message and reads the answer.
+    pub(super) async fn send(self: &Rc<Self>, message: &Message) -> Attempt {
+        let Some(head) = &self.heads[message.signal().index()] else {
+            return Attempt::NotSent(format!("{} is no valid address", self.endpoint.authority()));
+        };
+        let Some(body) = message.body(self.endpoint.protocol) else {
+            return Attempt::NotSent("the message is over 4 GiB, which gRPC cannot say".to_owned());
+        };
+        let _in_flight = InFlight::begin(&self.in_flight);
+        let connection = match self.connection().await {
+            Ok(connection) => connection,
+            Err(error) => return self.unreachable(error),
+        };
+        let was_proven = connection.has_answered();
+        let bytes_max = self.resources.shared.response_bytes_max;
+        match connection.send(head.clone(), body, bytes_max).await {
+            Ok(answer) => {
+                *self.health.borrow_mut() = Health::default();
+                let delay = self
+                    .resources
+                    .shared
+                    .jitter
+                    .between(DEFAULT_DELAY, DEFAULT_DELAY * 2);
+                Attempt::Answered(match self.endpoint.protocol {
+                    Protocol::Grpc => answer.read_grpc(delay),
+                    Protocol::HttpProtobuf => answer.read_http(delay),
+                })
+            }
+            Err(broken) => {
+                connection.retire();
+                self.broken(&connection, broken, was_proven)
+            }
+        }
+    }
+
+    fn broken(&self, connection: &Connection, broken: Broken, was_proven: bool) -> Attempt {
+        let Broken {
+            not_processed,
+            error,
+        } = broken;
+        let error = format!("{}: {error}", self.endpoint.authority());
+        if connection.is_abandoned() {
+            return Attempt::Broken(
+                Reason::Timeout,
+                format!("{error} (the collector is silent)"),
+            );
+        }
+        if not_processed && was_proven {
+            // It had lain idle and the collector had closed it: a fresh one may well do.
+            return Attempt::NotSent(error);
+        }
+        if not_processed {
+            return self.unreachable(error);
+        }
+        Attempt::Broken(Reason::Connection, error)
+    }
+
+    /// Notes a failure to connect, and how long to leave the collector alone.
+    fn unreachable(&self, error: String) -> Attempt {
+        let mut health = self.health.borrow_mut();
+        let pause = BACKOFF_MIN
+            .saturating_mul(1 << health.failures.min(10))
+            .min(BACKOFF_MAX);
+        let pause = self.resources.shared.jitter.between(pause / 2, pause);
+        health.failures = health.failures.saturating_add(1);
+        health.back_at = Some(rt::now() + pause);
+        health.error = Some(error.clone());
+        // The name may have moved.
+        self.addresses.borrow_mut().resolved_at = None;
+        Attempt::NotSent(error)
+    }
+
+    /// An idle connection; else a fresh one while the pool has room; else the least busy.
+    async fn connection(self: &Rc<Self>) -> Result<Rc<Connection>, String> {
+        let least_busy = {
+            let mut connections = self.connections.borrow_mut();
+            connections.retain(|connection| connection.is_usable());
+            connections
+                .iter()
+                .min_by_key(|connection| connection.in_flight())
+                .cloned()
+        };
+        let has_room =
+            || self.connections.borrow().len() + self.connecting.get() < self.resources.pool_size;
+        match least_busy {
+            Some(connection) if connection.is_idle() => Ok(connection),
+            Some(connection) if self.is_multiplexed() => {
+                if has_room() {
+                    let collector = Rc::clone(self);
+                    rt::spawn(async move {
+                        // The next request that finds no connection tells an error here.
+                        drop(collector.connect().await);
+                    });
+                }
+                Ok(connection)
+            }
+            _ => self.connect().await,
+        }
+    }
+
+    const fn is_multiplexed(&self) -> bool {
+        matches!(
+            (self.endpoint.protocol, self.endpoint.http_version),
+            (Protocol::Grpc, _) | (_, HttpVersion::Http2)
+        )
+    }
+
+    async fn connect(self: &Rc<Self>) -> Result<Rc<Connection>, String> {
+        let _connecting = InFlight::begin(&self.connecting);
+        let connect = self.resources.timeouts.connect;
+        let named =
+            |error: String| format!("cannot connect to {}: {error}", self.endpoint.authority());
+        match rt::timeout(connect, self.open()).await {
+            Ok(Ok(connection)) => {
+                self.connections.borrow_mut().push(Rc::clone(&connection));
+                Ok(connection)
+            }
+            Ok(Err(error)) => Err(named(error)),
+            Err(rt::Elapsed) => Err(named(format!(
+                "no connection within timeout.connect_timeout ({connect:?})"
+            ))),
+        }
+    }
+
+    /// Opens a connection to the first address that takes one.
+    async fn open(&self) -> Result<Rc<Connection>, String> {
+        let mut last = "the name has no address".to_owned();
+        for address in self.addresses().await? {
+            match TcpStream::connect(address).await {
+                Ok(stream) => {
+                    // An error here is the connection's end, which its first use will tell.
+                    drop(stream.set_nodelay());
+                    let Resources { shared, .. } = &*self.resources;
+                    let opened = if self.is_multiplexed() {
+                        Connection::http2(stream, address, &shared.buffers, shared).await
+                    } else {
+                        Connection::http1(stream, address, &shared.buffers, shared).await
+                    };
+                    match opened {
+                        Ok(connection) => return Ok(connection),
+                        Err(broken) => last = broken.error,
+                    }
+                }
+                Err(error) => last = error.to_string(),
+            }
+        }
+        Err(last)
+    }
+
+    /// The collector's addresses, a different one first each time.
+    async fn addresses(&self) -> Result<Vec<SocketAddr>, String> {
+        let fresh = {
+            let addresses = self.addresses.borrow();
+            addresses
+                .resolved_at
+                .is_some_and(|at| rt::now().saturating_duration_since(at) < RESOLVE_INTERVAL)
+        };
+        if !fresh {
+            self.resolve().await?;
+        }
+        let mut addresses = self.addresses.borrow_mut();
+        addresses.turn = addresses.turn.wrapping_add(1);
+        let mut known = addresses.known.clone();
+        if !known.is_empty() {
+            let turn = addresses.turn % known.len();
+            known.rotate_left(turn);
+        }
+        Ok(known)
+    }
+
+    async fn resolve(&self) -> Result<(), String> {
+        let Endpoint { host, port, .. } = &self.endpoint;
+        let known = match host.parse() {
+            Ok(address) => vec![SocketAddr::new(address, *port)],
+            Err(_name) => rt::resolve(host.clone(), *port)
+                .await
+                .map_err(|error| format!("cannot resolve {host}: {error}"))?,
+        };
+        let mut addresses = self.addresses.borrow_mut();
+        addresses.known = known;
+        addresses.resolved_at = Some(rt::now());
+        Ok(())
+    }
+
+    pub(super) fn sweep(self: &Rc<Self>, now: Instant) {
+        for connection in &*self.connections.borrow() {
+            connection.sweep(now, self.resources.timeouts);
+        }
+        let stale = {
+            let addresses = self.addresses.borrow();
+            let old = addresses
+                .resolved_at
+                .is_some_and(|at| now.saturating_duration_since(at) >= RESOLVE_INTERVAL);
+            old && !addresses.resolving && !self.connections.borrow().is_empty()
+        };
+        if stale {
+            self.addresses.borrow_mut().resolving = true;
+            let collector = Rc::clone(self);
+            rt::spawn(async move { collector.follow_name().await });
+        }
+    }
+
+    /// Resolves the name again and retires connections to addresses that it no longer has.
+    async fn follow_name(&self) {
+        let resolved = self.resolve().await;
+        let mut addresses = self.addresses.borrow_mut();
+        addresses.resolving = false;
+        if resolved.is_err() {
+            // The resolver has trouble; the connections have not.
+            addresses.resolved_at = Some(rt::now());
+            return;
+        }
+        for connection in &*self.connections.borrow() {
+            if !addresses.known.contains(&connection.peer()) {
+                connection.retire();
+            }
+        }
+    }
+}
+
+/// The head of a signal's requests: the same for all of them.
+fn head(endpoint: &Endpoint, signal: Signal, resources: &Resources) -> Option<Request<()>> {
+    let multiplexed =
+        endpoint.protocol == Protocol::Grpc || endpoint.http_version == HttpVersion::Http2;
+    let path = endpoint.path_of(signal);
+    let uri = if multiplexed {
+        Uri::builder()
+            .scheme("http")
+            .authority(endpoint.authority())
+            .path_and_query(path)
+            .build()
+            .ok()?
+    } else {
+        path.parse().ok()?
+    };
+    let mut head = Request::new(());
+    *head.method_mut() = Method::POST;
+    *head.uri_mut() = uri;
+    *head.version_mut() = if multiplexed {
+        http::Version::HTTP_2
+    } else {
+        http::Version::HTTP_11
+    };
+    let headers = head.headers_mut();
+    *headers = resources.headers.clone();
+    headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
+    let gzip = resources.compression == Compression::Gzip;
+    match endpoint.protocol {
+        Protocol::Grpc => {
+            headers.insert(
+                header::CONTENT_TYPE,
+                HeaderValue::from_static("application/grpc"),
+            );
+            headers.insert(header::TE, HeaderValue::from_static("trailers"));
+            let timeout = grpc::encode_timeout(resources.timeouts.operation);
+            headers.insert("grpc-timeout", HeaderValue::try_from(timeout).ok()?);
+            if gzip {
+                headers.insert("grpc-encoding", HeaderValue::from_static("gzip"));
+            }
+        }
+        Protocol::HttpProtobuf => {
+            headers.insert(
+                header::CONTENT_TYPE,
+                HeaderValue::from_static("application/x-protobuf"),
+            );
+            if gzip {
+                headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+            }
+            if !multiplexed {
+                headers.insert(
+                    header::HOST,
+                    HeaderValue::try_from(endpoint.authority()).ok()?,
+                );
+            }
+        }
+    }
+    Some(head)
+}
+
+/// Counts for as long as it lives.
+struct InFlight<'a> {
+    count: &'a Cell<usize>,
+}
+
+impl<'a> InFlight<'a> {
+    fn begin(count: &'a Cell<usize>) -> Self {
+        count.set(count.get() + 1);
+        Self { count }
+    }
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.count.set(self.count.get() - 1);
+    }
+}

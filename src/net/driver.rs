@@ -1,0 +1,85 @@
+//! Drives a connection: polls its protocol, then sends what that gathered, in one task.
+
+use std::{
+    cell::{Cell, RefCell},
+    future::{Future, poll_fn},
+    task::{Context, Poll, Waker, ready},
+};
+
+use super::IoHandle;
+
+/// A connection from the outside of its task: wake it, give it up.
+#[derive(Debug)]
+pub struct Driver {
+    io: IoHandle,
+    waker: RefCell<Option<Waker>>,
+    abandoned: Cell<bool>,
+}
+
+impl Driver {
+    /// The driver of a connection with this I/O.
+    #[must_use]
+    pub const fn new(io: IoHandle) -> Self {
+        Self {
+            io,
+            waker: RefCell::new(None),
+            abandoned: Cell::new(false),
+        }
+    }
+
+    /// The connection's bytes.
+    #[must_use]
+    pub const fn io(&self) -> &IoHandle {
+        &self.io
+    }
+
+    /// Polls the connection again.
+    pub fn wake(&self) {
+        let waker = self.waker.borrow_mut().take();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Gives the connection up: its task ends without another byte.
+    pub fn abandon(&self) {
+        self.abandoned.set(true);
+        self.wake();
+    }
+
+    /// Whether the connection was given up.
+    #[must_use]
+    pub const fn is_abandoned(&self) -> bool {
+        self.abandoned.get()
+    }
+
+    /// Registers the connection's task with the driver.
+    pub fn register(&self, cx: &Context<'_>) {
+        let mut waker = self.waker.borrow_mut();
+        match waker.as_ref() {
+            Some(known) if known.will_wake(cx.waker()) => {}
+            _ => *waker = Some(cx.waker().clone()),
+        }
+    }
+
+    /// Polls `poll`, then sends what that gathered, until `poll` is ready and all is sent, or the
+    /// connection is broken or abandoned.
+    pub fn drive<'a>(
+        &'a self,
+        mut poll: impl FnMut(&mut Context<'_>) -> Poll<()> + 'a,
+    ) -> impl Future<Output = ()> + 'a {
+        let mut ended = false;
+        poll_fn(move |cx| {
+            self.register(cx);
+            if self.abandoned.get() {
+                return Poll::Ready(());
+            }
+            ended = ended || poll(cx).is_ready();
+            match ready!(self.io.poll_drain(cx)) {
+                Ok(()) if ended => Poll::Ready(()),
+                Ok(()) => Poll::Pending,
+                Err(_gone) => Poll::Ready(()),
+            }
+        })
+    }
+}

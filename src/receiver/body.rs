@@ -1,0 +1,295 @@
+//! A body, admitted before it is held, read as it lies, inflated within the bound.
+
+use std::{
+    future::poll_fn,
+    pin::Pin,
+    task::{Context as TaskContext, Poll, ready},
+};
+
+use bytes::{Buf, Bytes, BytesMut};
+use http_body::Body;
+
+use super::{Context, call::Call, connection::Connection, reads::Reading};
+use crate::{
+    batch::Permit,
+    metrics::Transport,
+    outcome::{Code, Reason, Refusal},
+    rt,
+    wire::{
+        InflateError, Inflater,
+        grpc::{PREFIX_BYTES, Prefix},
+    },
+};
+
+/// Slices below this are copied together: a slice keeps the whole read buffer alive that it lies
+/// in, and a sender must not make many of little.
+///
+/// - Source: chosen: a copy of this size costs less than the slice's own bookkeeping.
+const SLICE_BYTES_MIN: usize = 1024;
+
+/// A whole body, and what it holds of the budget.
+#[derive(Debug)]
+pub(super) struct Received {
+    pub slices: Vec<Bytes>,
+    pub bytes: usize,
+    pub permit: Permit,
+}
+
+/// Reads the body of a call to its end.
+pub(super) async fn read<B>(
+    context: &Context,
+    connection: &Connection,
+    call: Call,
+    mut body: B,
+) -> Result<Received, Refusal>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    let reading = context.reads.begin(rt::now());
+    let mut reader = Reader::new(context, connection, call)?;
+    while let Some(chunk) = poll_fn(|cx| poll_chunk(&mut body, &reading, cx)).await? {
+        context
+            .metrics
+            .bytes_received(u64::try_from(chunk.len()).unwrap_or(u64::MAX));
+        reader.push(chunk)?;
+    }
+    reader.finish()
+}
+
+/// The next piece of the body; `None` at its end.
+fn poll_chunk<B>(
+    body: &mut B,
+    reading: &Reading<'_>,
+    cx: &mut TaskContext<'_>,
+) -> Poll<Result<Option<Bytes>, Refusal>>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    loop {
+        let polled = Pin::new(&mut *body).poll_frame(cx);
+        if polled.is_pending() && reading.is_late(cx.waker()) {
+            return Poll::Ready(Err(Refusal::permanent(
+                Reason::SlowBody,
+                "the body did not arrive within limits.request_timeout",
+            )));
+        }
+        match ready!(polled) {
+            None => return Poll::Ready(Ok(None)),
+            Some(Ok(frame)) => {
+                if let Ok(chunk) = frame.into_data() {
+                    return Poll::Ready(Ok(Some(chunk)));
+                }
+            }
+            // The sender is gone or broke the protocol: nobody will read this answer.
+            Some(Err(_gone)) => {
+                return Poll::Ready(Err(Refusal::permanent(
+                    Reason::Collector(Code::Cancelled),
+                    "the body was cut off",
+                )));
+            }
+        }
+    }
+}
+
+/// Puts a body together within its bounds.
+struct Reader<'a> {
+    context: &'a Context,
+    half_read: HalfRead<'a>,
+    call: Call,
+    permit: Permit,
+    prefix: Option<Prefix>,
+    prefix_bytes: BytesMut,
+    wire_bytes: usize,
+    body: Shape,
+}
+
+/// A body as it is put together.
+enum Shape {
+    Plain { slices: Vec<Bytes>, tail: BytesMut },
+    Gzip(Box<Inflater>),
+}
+
+impl<'a> Reader<'a> {
+    fn new(context: &'a Context, connection: &'a Connection, call: Call) -> Result<Self, Refusal> {
+        let mut reader = Self {
+            context,
+            half_read: HalfRead {
+                connection,
+                counted: false,
+            },
+            call,
+            permit: Permit::none(&context.budget),
+            prefix: None,
+            prefix_bytes: BytesMut::new(),
+            wire_bytes: 0,
+            body: Shape::Plain {
+                slices: Vec::new(),
+                tail: BytesMut::new(),
+            },
+        };
+        if call.transport == Transport::Http {
+            if call.gzip {
+                reader.body = reader.inflater();
+            }
+            if let Some(length) = call.length {
+                reader.cover(length)?;
+            }
+        }
+        Ok(reader)
+    }
+
+    fn inflater(&self) -> Shape {
+        Shape::Gzip(Box::new(Inflater::new(self.context.body_bytes_max())))
+    }
+
+    /// Holds budget for a body of `bytes`, on the wire or inflated.
+    fn cover(&mut self, bytes: usize) -> Result<(), Refusal> {
+        if bytes > self.context.body_bytes_max() {
+            return Err(self.context.too_large(Some(bytes)));
+        }
+        self.permit
+            .cover(bytes)
+            .map_err(|_spent| self.context.memory_full())?;
+        self.half_read.begin();
+        Ok(())
+    }
+
+    fn push(&mut self, mut chunk: Bytes) -> Result<(), Refusal> {
+        if self.call.transport == Transport::Grpc && self.prefix.is_none() {
+            self.take_prefix(&mut chunk)?;
+        }
+        if chunk.is_empty() {
+            return Ok(());
+        }
+        self.wire_bytes += chunk.len();
+        match self.prefix {
+            Some(prefix) if self.wire_bytes > prefix.len => {
+                return Err(malformed(
+                    "more bytes than the message's length prefix says",
+                    prefix.len,
+                ));
+            }
+            Some(_) => {}
+            None => self.cover(self.wire_bytes)?,
+        }
+        match &mut self.body {
+            Shape::Plain { slices, tail } => {
+                if chunk.len() < SLICE_BYTES_MIN {
+                    tail.extend_from_slice(&chunk);
+                } else {
+                    if !tail.is_empty() {
+                        slices.push(tail.split().freeze());
+                    }
+                    slices.push(chunk);
+                }
+                Ok(())
+            }
+            Shape::Gzip(inflater) => {
+                let inflated = inflater
+                    .push(&chunk)
+                    .map_err(|error| self.not_inflated(error))?;
+                self.cover(inflated)
+            }
+        }
+    }
+
+    /// Takes the length prefix from the front of the message, and admits it.
+    fn take_prefix(&mut self, chunk: &mut Bytes) -> Result<(), Refusal> {
+        let missing = PREFIX_BYTES - self.prefix_bytes.len();
+        let part = chunk.split_to(missing.min(chunk.len()));
+        self.prefix_bytes.extend_from_slice(&part);
+        let Ok(bytes) = <[u8; PREFIX_BYTES]>::try_from(&self.prefix_bytes[..]) else {
+            return Ok(());
+        };
+        let prefix = Prefix::parse(bytes)
+            .ok_or_else(|| malformed("a message flag that gRPC does not know", 0))?;
+        self.cover(prefix.len)?;
+        if prefix.compressed {
+            if !self.call.gzip {
+                return Err(Refusal::permanent(
+                    Reason::Collector(Code::Internal),
+                    "the message is compressed, but grpc-encoding does not say how",
+                ));
+            }
+            self.body = self.inflater();
+        }
+        self.prefix = Some(prefix);
+        Ok(())
+    }
+
+    fn not_inflated(&self, error: InflateError) -> Refusal {
+        match error {
+            InflateError::Malformed => malformed("the gzip body does not inflate", 0),
+            InflateError::TooLarge => self.context.too_large(None),
+        }
+    }
+
+    fn finish(self) -> Result<Received, Refusal> {
+        match (self.call.transport, self.prefix) {
+            (Transport::Grpc, None) => {
+                return Err(malformed(
+                    "the stream ended without a message",
+                    self.prefix_bytes.len(),
+                ));
+            }
+            (_, Some(prefix)) if self.wire_bytes < prefix.len => {
+                return Err(malformed(
+                    "the message ends before its length",
+                    self.wire_bytes,
+                ));
+            }
+            _ => {}
+        }
+        let context = self.context;
+        let slices = match self.body {
+            Shape::Plain { mut slices, tail } => {
+                if !tail.is_empty() {
+                    slices.push(tail.freeze());
+                }
+                slices
+            }
+            Shape::Gzip(_) if self.wire_bytes == 0 => Vec::new(),
+            Shape::Gzip(inflater) => match inflater.finish() {
+                Ok(body) if body.is_empty() => Vec::new(),
+                Ok(body) => vec![body],
+                Err(InflateError::Malformed) => {
+                    return Err(malformed("the gzip body does not inflate", 0));
+                }
+                Err(InflateError::TooLarge) => return Err(context.too_large(None)),
+            },
+        };
+        let bytes = slices.iter().map(Buf::remaining).sum();
+        Ok(Received {
+            slices,
+            bytes,
+            permit: self.permit,
+        })
+    }
+}
+
+/// Keeps the connection readable while its admitted body is not whole.
+struct HalfRead<'a> {
+    connection: &'a Connection,
+    counted: bool,
+}
+
+impl HalfRead<'_> {
+    fn begin(&mut self) {
+        if !self.counted {
+            self.counted = true;
+            self.connection.driver().io().half_read_begins();
+        }
+    }
+}
+
+impl Drop for HalfRead<'_> {
+    fn drop(&mut self) {
+        if self.counted {
+            self.connection.driver().io().half_read_ends();
+        }
+    }
+}
+
+pub(super) fn malformed(what: &'static str, at: usize) -> Refusal {
+    Refusal::permanent(Reason::Malformed, format!("{what}, at byte {at}"))
+}

@@ -1,0 +1,103 @@
+//! One call as a straight line: open, admit, read, prove, hand over, wait.
+
+use bytes::Bytes;
+use http::request::Parts;
+use http_body::Body;
+
+use super::{
+    Context, body,
+    call::{Call, Dialect},
+    connection::{Connection, since},
+};
+use crate::{
+    batch::ExportRequest,
+    metrics::Answer,
+    outcome::{Outcome, Reason, Refusal},
+    rt,
+    signal::Signal,
+    wire,
+};
+
+/// What a call came to, and how to write it.
+#[derive(Debug)]
+pub(super) struct Answered {
+    pub dialect: Dialect,
+    pub outcome: Outcome,
+}
+
+/// Serves one call, from its headers to its outcome, and counts it.
+pub(super) async fn serve<B>(
+    context: &Context,
+    connection: &Connection,
+    parts: &Parts,
+    body: B,
+) -> Answered
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    let started = rt::now();
+    let dialect = Dialect::of(&parts.headers);
+    let mut counted = Counted::default();
+    let outcome = match export(context, connection, dialect, parts, body, &mut counted).await {
+        Ok(outcome) => outcome,
+        Err(refusal) => Outcome::Refused(refusal),
+    };
+    let answer = match &outcome {
+        Outcome::Accepted => Answer::Accepted,
+        Outcome::Partial { rejected, .. } => Answer::Partial {
+            rejected: *rejected,
+        },
+        Outcome::Refused(refusal) => Answer::Refused(refusal),
+    };
+    context.metrics.answered(
+        counted.signal,
+        dialect.transport(),
+        answer,
+        counted.items,
+        since(started),
+    );
+    Answered { dialect, outcome }
+}
+
+/// What is known of a call, however far it came.
+#[derive(Debug, Default)]
+struct Counted {
+    signal: Option<Signal>,
+    items: u64,
+}
+
+async fn export<B>(
+    context: &Context,
+    connection: &Connection,
+    dialect: Dialect,
+    parts: &Parts,
+    body: B,
+    counted: &mut Counted,
+) -> Result<Outcome, Refusal>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    let call = Call::open(dialect, parts)?;
+    counted.signal = Some(call.signal);
+    let received = body::read(context, connection, call, body).await?;
+    if received.bytes == 0 {
+        return Ok(Outcome::Accepted);
+    }
+    let items =
+        wire::inspect(call.signal, context.validate, &received.slices).map_err(|malformed| {
+            Refusal::permanent(
+                Reason::Malformed,
+                format!("the {} request is malformed: {malformed}", call.signal),
+            )
+        })?;
+    counted.items = items;
+    context.metrics.received(call.signal, call.transport, items);
+    let ack = (context.submit)(ExportRequest {
+        signal: call.signal,
+        items,
+        body: received.slices,
+        bytes: received.bytes,
+        permit: received.permit,
+    });
+    Ok(ack.await)
+}
