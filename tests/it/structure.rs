@@ -17,7 +17,7 @@ fn allowed(room: &str) -> Option<&'static [&'static str]> {
         "config" => &["signal"],
         "logging" => &["config"],
         "metrics" => &["signal", "outcome"],
-        "batch" => &["wire", "signal", "outcome"],
+        "batch" => &["metrics", "wire", "signal", "outcome"],
         "net" => &["rt", "config"],
         "receiver" | "exporter" => DATA_PATH,
         "admin" => &["config", "metrics", "rt", "net", "signal", "outcome"],
