@@ -5,8 +5,10 @@
 
 mod answer;
 mod health;
+mod serve;
 mod state;
 
 pub use answer::{PATHS, respond};
 pub use health::{Health, Phase, Running};
 pub use state::AdminState;
+pub use serve::serve;

@@ -94,6 +94,12 @@ impl Batch {
         Arc::clone(&self.slices)
     }
 
+    /// Whether calls wait for the outcome; where none does, they have been acknowledged already.
+    #[must_use]
+    pub fn is_awaited(&self) -> bool {
+        self.entries.iter().any(|entry| entry.waiter.is_some())
+    }
+
     /// Cuts the batch into two of about as many requests each; `Err` with the batch itself where
     /// there is but one.
     ///
@@ -133,14 +139,6 @@ impl Batch {
                 waiter.answer(outcome);
             }
         }
-    }
-}
-
-impl Entry {
-    /// Whether a call waits for the outcome; where none does, it has been acknowledged already.
-    #[must_use]
-    pub const fn is_awaited(&self) -> bool {
-        self.waiter.is_some()
     }
 }
 

@@ -34,3 +34,6 @@ fn row(family: &Family, source: &Source) -> String {
         labels.join(", ")
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,6 +20,7 @@ pub use reads::Reads;
 use crate::{
     batch::{Ack, Budget, ExportRequest},
     config::{Limits, Validate},
+    logging::Limiter,
     metrics::ShardMetrics,
     net::{Buffers, Gate},
     outcome::{Reason, Refusal},
@@ -52,6 +53,8 @@ pub struct Context {
     pub reads: Reads,
     /// Makes delays differ, so that senders that were refused together do not return together.
     pub jitter: Jitter,
+    /// Keeps lines about refused connections few.
+    pub refusals_logged: Limiter,
 }
 
 impl std::fmt::Debug for Context {
@@ -136,7 +139,17 @@ pub async fn serve(context: Rc<Context>, listener: rt::TcpListener) {
             Ok(stream) if context.connections.count() < context.connections_max => {
                 rt::spawn(connection::serve(Rc::clone(&context), stream));
             }
-            Ok(_over_the_limit) => {}
+            Ok(over_the_limit) => {
+                drop(over_the_limit);
+                if let Some(suppressed) = context.refusals_logged.allow(rt::now()) {
+                    tracing::warn!(
+                        connections = context.connections.count(),
+                        suppressed,
+                        "a connection was closed at once: raise limits.connections or the \
+                         open-file limit"
+                    );
+                }
+            }
             Err(error) if is_about_one_connection(&error) => {}
             Err(error) => {
                 tracing::warn!(%error, "cannot accept connections; trying again");

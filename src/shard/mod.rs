@@ -1,1 +1,145 @@
-//! shard.
+//! One core's whole world: built, run, drained. The only room where receiver and exporter meet.
+
+mod pipeline;
+mod stop;
+
+use std::{net::TcpListener, rc::Rc, sync::Arc, time::Duration};
+
+use futures_util::future::{Either, select};
+
+pub use stop::Stop;
+
+use crate::{
+    batch::Budget,
+    config::{Acknowledge, Config},
+    exporter::{Exporter, Shared},
+    metrics::ShardMetrics,
+    net::{Buffers, Gate},
+    receiver::{self, Connections, Context, Reads},
+    rt::{self, Jitter},
+};
+use pipeline::Pipeline;
+
+/// How often a shard with connections looks after what no socket event would wake.
+///
+/// - Cost: one timer a second while connections are open; none without.
+const SWEEP_INTERVAL: Duration = Duration::from_millis(500);
+
+/// What a shard is built from.
+#[derive(Debug)]
+pub struct Setup {
+    /// The configuration.
+    pub config: Arc<Config>,
+    /// The shard's number, from 0.
+    pub index: usize,
+    /// Bytes of requests that it may hold.
+    pub memory_bytes: usize,
+    /// Connections of senders that it may hold.
+    pub connections_max: usize,
+    /// Its listening sockets.
+    pub listeners: Vec<TcpListener>,
+    /// Its counters.
+    pub metrics: Arc<ShardMetrics>,
+    /// Tells it to drain.
+    pub stop: Arc<Stop>,
+}
+
+/// Runs a shard until it is told to stop and has drained, or the drain timeout is up.
+///
+/// `on_listening` is called once the listening sockets are served.
+pub async fn run(setup: Setup, on_listening: impl FnOnce()) {
+    let Setup { config, index, memory_bytes, connections_max, listeners, metrics, stop } = setup;
+    let buffers = Rc::new(Buffers::default());
+    let gate = Rc::new(Gate::default());
+    let budget = Budget::new(memory_bytes, {
+        let gate = Rc::clone(&gate);
+        move |over_soft| gate.set_closed(over_soft)
+    });
+    let exporter = Exporter::new(
+        &config.export,
+        Shared {
+            buffers: Rc::clone(&buffers),
+            metrics: Arc::clone(&metrics),
+            jitter: Jitter::new(seed(index)),
+            response_bytes_max: config.limits.response_bytes,
+        },
+    );
+    let pipeline = Pipeline::new(&config, exporter, Arc::clone(&metrics));
+    let context = Rc::new(Context {
+        budget,
+        gate,
+        buffers,
+        metrics,
+        limits: config.limits,
+        validate: config.validate,
+        connections_max,
+        submit: Box::new({
+            let pipeline = Rc::clone(&pipeline);
+            move |request| pipeline.submit(request)
+        }),
+        connections: Connections::default(),
+        reads: Reads::default(),
+        jitter: Jitter::new(seed(index + 1)),
+        refusals_logged: crate::logging::Limiter::new(),
+    });
+    context.report_memory();
+    rt::spawn(Rc::clone(&pipeline).flush());
+    rt::spawn(look_after(Rc::clone(&context), Rc::clone(&pipeline)));
+    for listener in listeners {
+        let listener = rt::TcpListener::from_std(listener);
+        rt::spawn(receiver::serve(Rc::clone(&context), listener));
+    }
+    on_listening();
+
+    stop.told().await;
+    drain(&config, &context, &pipeline).await;
+}
+
+/// Finishes what was taken: connections end after their calls, batches are sealed and answered.
+async fn drain(config: &Config, context: &Context, pipeline: &Rc<Pipeline>) {
+    context.connections.drain();
+    pipeline.drain();
+    let finished = async {
+        context.connections.closed().await;
+        pipeline.empty().await;
+    };
+    if rt::timeout(config.drain_timeout, finished).await.is_err() {
+        tracing::warn!(
+            connections = context.connections.count(),
+            batches = pipeline.batches(),
+            acknowledged = config.acknowledge == Acknowledge::Queued,
+            "drain_timeout is up: leaving what is unfinished; senders that were not answered will \
+             send again"
+        );
+    }
+}
+
+/// Sweeps while there is anything to look after; parks otherwise.
+async fn look_after(context: Rc<Context>, pipeline: Rc<Pipeline>) {
+    loop {
+        context.sweep();
+        pipeline.exporter().sweep();
+        let busy = context.connections.count() > 0 || pipeline.batches() > 0;
+        if busy {
+            rt::sleep(SWEEP_INTERVAL).await;
+        } else {
+            context.connections.opened().await;
+        }
+    }
+}
+
+/// Ends at whichever comes first.
+async fn first_of(one: impl Future<Output = ()>, other: impl Future<Output = ()>) {
+    let (one, other) = (std::pin::pin!(one), std::pin::pin!(other));
+    match select(one, other).await {
+        Either::Left(((), _)) | Either::Right(((), _)) => {}
+    }
+}
+
+/// A different seed for each shard of each process.
+fn seed(index: usize) -> u64 {
+    use std::hash::{BuildHasher, Hasher, RandomState};
+    let mut hasher = RandomState::new().build_hasher();
+    hasher.write_usize(index);
+    hasher.finish()
+}

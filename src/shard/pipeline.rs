@@ -1,0 +1,304 @@
+//! From a request that was taken to the outcome of its batch: seal, send, cut back, answer.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::VecDeque,
+    rc::Rc,
+    sync::Arc,
+    time::Instant,
+};
+
+use super::first_of;
+use crate::{
+    batch::{Ack, Batch, Batcher, ExportRequest},
+    config::{Acknowledge, Compression, Config},
+    exporter::{Exporter, Message},
+    logging::Limiter,
+    metrics::{Settled, ShardMetrics, Trigger},
+    outcome::{Code, Outcome, Reason, Refusal},
+    rt::{self, Notify},
+    signal::Signal,
+};
+
+/// The open batches of a shard, those that wait for a place, and those that are under way.
+///
+/// - Shard: one per shard.
+#[derive(Debug)]
+pub(super) struct Pipeline {
+    batcher: RefCell<Batcher>,
+    waiting: RefCell<[VecDeque<Batch>; 4]>,
+    under_way: Cell<usize>,
+    exporter: Exporter,
+    compression: Compression,
+    metrics: Arc<ShardMetrics>,
+    draining: Cell<bool>,
+    flush: Notify,
+    finished: Notify,
+    failures_logged: Limiter,
+}
+
+impl Pipeline {
+    pub(super) fn new(config: &Config, exporter: Exporter, metrics: Arc<ShardMetrics>) -> Rc<Self> {
+        Rc::new(Self {
+            batcher: RefCell::new(Batcher::new(
+                config.batch.items_max,
+                config.batch.bytes_max,
+                config.batch.flush_interval,
+                config.acknowledge == Acknowledge::Queued,
+            )),
+            waiting: RefCell::default(),
+            under_way: Cell::new(0),
+            exporter,
+            compression: config.export.compression,
+            metrics,
+            draining: Cell::new(false),
+            flush: Notify::default(),
+            finished: Notify::default(),
+            failures_logged: Limiter::new(),
+        })
+    }
+
+    pub(super) const fn exporter(&self) -> &Exporter {
+        &self.exporter
+    }
+
+    /// Takes a request into the open batch of its signal.
+    pub(super) fn submit(self: &Rc<Self>, request: ExportRequest) -> Ack {
+        let signal = request.signal;
+        let was_open = self.batcher.borrow().is_open(signal);
+        let (ack, sealed) = self.batcher.borrow_mut().push(request, rt::now());
+        if let Some(batch) = sealed {
+            self.dispatch(batch);
+        }
+        // The flusher has to hear of a batch once; then it watches over it.
+        if !was_open {
+            self.flush.notify();
+        }
+        ack
+    }
+
+    /// Seals open batches that need not or must not wait any longer.
+    ///
+    /// A batch need not wait when a collector has nothing to do: then it goes as soon as the
+    /// connections that have something to read have been read. While all are busy it fills, so
+    /// that batches are small at low load and large at high load by themselves.
+    pub(super) async fn flush(self: Rc<Self>) {
+        loop {
+            let next_due = self.batcher.borrow().next_due();
+            match next_due {
+                None => self.flush.notified().await,
+                Some(due) => {
+                    let left = due.saturating_duration_since(rt::now());
+                    first_of(self.flush.notified(), rt::sleep(left)).await;
+                }
+            }
+            rt::yield_now().await;
+            for signal in Signal::ALL {
+                if let Some(batch) = self.seal_ripe(signal) {
+                    self.dispatch(batch);
+                }
+            }
+        }
+    }
+
+    fn seal_ripe(&self, signal: Signal) -> Option<Batch> {
+        let mut batcher = self.batcher.borrow_mut();
+        if !batcher.is_open(signal) {
+            return None;
+        }
+        let now = rt::now();
+        let trigger = if self.draining.get() {
+            Trigger::Drain
+        } else if self.exporter.is_idle(signal) {
+            Trigger::Idle
+        } else if batcher.is_due(signal, now) {
+            Trigger::Interval
+        } else {
+            return None;
+        };
+        batcher.seal(signal, trigger, now)
+    }
+
+    /// Sends a sealed batch, or lets it wait for a place.
+    fn dispatch(self: &Rc<Self>, batch: Batch) {
+        let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+        self.metrics.batch_sealed(
+            batch.signal(),
+            count(batch.requests()),
+            batch.items(),
+            count(batch.bytes()),
+            batch.trigger(),
+        );
+        if self.exporter.has_room(batch.signal()) {
+            self.start(batch);
+        } else {
+            self.waiting.borrow_mut()[batch.signal().index()].push_back(batch);
+        }
+    }
+
+    fn start(self: &Rc<Self>, batch: Batch) {
+        self.under_way.set(self.under_way.get() + 1);
+        let pipeline = Rc::clone(self);
+        rt::spawn(async move {
+            pipeline.deliver(batch).await;
+            pipeline.under_way.set(pipeline.under_way.get() - 1);
+            pipeline.go_on();
+        });
+    }
+
+    /// A place is free: the next batch that waits takes it, else an open one may.
+    fn go_on(self: &Rc<Self>) {
+        for signal in Signal::ALL {
+            while self.exporter.has_room(signal) {
+                let Some(batch) = self.waiting.borrow_mut()[signal.index()].pop_front() else {
+                    break;
+                };
+                self.start(batch);
+            }
+        }
+        self.flush.notify();
+        self.finished.notify();
+    }
+
+    /// Sends a batch until every request in it has its outcome: a batch that is refused for what
+    /// is in it is cut back, so that only the bad request is refused, to its own sender.
+    async fn deliver(&self, batch: Batch) {
+        let mut work = vec![batch];
+        while let Some(batch) = work.pop() {
+            let outcome = self.send(&batch).await;
+            if is_about_content(&outcome) {
+                match batch.split() {
+                    Ok((one, two)) => work.extend([two, one]),
+                    Err(batch) => self.settle(batch, outcome),
+                }
+            } else {
+                self.settle(batch, outcome);
+            }
+        }
+    }
+
+    async fn send(&self, batch: &Batch) -> Outcome {
+        let started = rt::now();
+        self.metrics.export_started(batch.signal());
+        let message = Message::new(batch.signal(), batch.slices(), self.compression);
+        let outcome = self.exporter.send(&message, batch.sealed_at()).await;
+        let bytes = u64::try_from(batch.bytes()).unwrap_or(u64::MAX);
+        let sent = !matches!(outcome, Outcome::Refused(_));
+        let duration = rt::now().saturating_duration_since(started);
+        self.metrics.export_finished(batch.signal(), batch.items(), bytes, sent, duration);
+        if let Outcome::Refused(refusal) = &outcome {
+            self.log(batch, refusal, started);
+        }
+        outcome
+    }
+
+    fn log(&self, batch: &Batch, refusal: &Refusal, now: Instant) {
+        if let Some(suppressed) = self.failures_logged.allow(now) {
+            tracing::warn!(
+                signal = batch.signal().name(),
+                requests = batch.requests(),
+                items = batch.items(),
+                reason = refusal.reason().name(),
+                retryable = refusal.is_retryable(),
+                suppressed,
+                "a batch was not taken: {}",
+                refusal.message()
+            );
+        }
+    }
+
+    /// Enters a batch's outcome into the ledger, then answers its requests.
+    fn settle(&self, batch: Batch, outcome: Outcome) {
+        let (signal, items) = (batch.signal(), batch.items());
+        match &outcome {
+            Outcome::Accepted => self.metrics.settle(signal, items, Settled::Delivered),
+            Outcome::Partial { rejected, .. } => {
+                let rejected = (*rejected).min(items);
+                self.metrics.settle(signal, rejected, Settled::RejectedPartially);
+                self.metrics.settle(signal, items - rejected, Settled::Delivered);
+            }
+            Outcome::Refused(refusal) => {
+                let reason = refusal.reason();
+                let how = match (refusal.is_retryable(), batch.is_awaited()) {
+                    (false, _) => Settled::Rejected(reason),
+                    (true, true) => Settled::Refused(reason),
+                    (true, false) => Settled::Dropped(reason),
+                };
+                self.metrics.settle(signal, items, how);
+            }
+        }
+        let share = Share::of(&batch, outcome);
+        batch.resolve(|entry| share.of_request(entry.items));
+    }
+
+    /// Seals everything from now on as it comes.
+    pub(super) fn drain(&self) {
+        self.draining.set(true);
+        self.flush.notify();
+    }
+
+    /// Batches that have no outcome yet, open ones aside.
+    pub(super) fn batches(&self) -> usize {
+        let waiting: usize = self.waiting.borrow().iter().map(VecDeque::len).sum();
+        self.under_way.get() + waiting
+    }
+
+    /// Waits until no request is without an outcome.
+    pub(super) async fn empty(&self) {
+        while self.batches() > 0 || self.batcher.borrow().next_due().is_some() {
+            self.finished.notified().await;
+        }
+    }
+}
+
+/// Whether a collector refused a batch for what is in it or for its size: then a part of it may
+/// well be taken.
+fn is_about_content(outcome: &Outcome) -> bool {
+    let Outcome::Refused(refusal) = outcome else { return false };
+    !refusal.is_retryable()
+        && matches!(
+            refusal.reason(),
+            Reason::Collector(Code::InvalidArgument | Code::ResourceExhausted)
+        )
+}
+
+/// What each request of a batch is told of the batch's outcome.
+enum Share {
+    /// The same as the batch.
+    Same(Outcome),
+    /// All items were rejected, so each request's were.
+    All(Rc<str>),
+}
+
+impl Share {
+    /// A collector that rejects a part of a merged batch does not say whose items those were. What
+    /// is true is told: one request alone gets the exact answer, all get it when all was rejected,
+    /// and else each is warned with the figures of the batch.
+    fn of(batch: &Batch, outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Partial { rejected, message } if batch.requests() > 1 => {
+                if rejected >= batch.items() {
+                    return Self::All(message);
+                }
+                let warning = format!(
+                    "the collector rejected {rejected} of the {} items of the batch that this \
+                     request shared with {} others, without saying which: {message}",
+                    batch.items(),
+                    batch.requests() - 1,
+                );
+                let message = if rejected == 0 { message } else { Rc::from(warning) };
+                Self::Same(Outcome::Partial { rejected: 0, message })
+            }
+            outcome => Self::Same(outcome),
+        }
+    }
+
+    fn of_request(&self, items: u64) -> Outcome {
+        match self {
+            Self::Same(outcome) => outcome.clone(),
+            Self::All(message) => {
+                Outcome::Partial { rejected: items, message: Rc::clone(message) }
+            }
+        }
+    }
+}
