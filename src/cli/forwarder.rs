@@ -156,7 +156,9 @@ impl Forwarder {
             .await;
         })
         .map_err(|error| format!("shard {index} does not start: {error}"))?;
-        listens.recv().map_err(|_ended| format!("shard {index} ended before it listened"))?;
+        listens
+            .recv()
+            .map_err(|_ended| format!("shard {index} ended before it listened"))?;
         self.threads.push(Some(thread));
         Ok(())
     }
@@ -209,7 +211,12 @@ impl Forwarder {
     }
 
     fn end_of(&mut self, index: usize) -> String {
-        match self.threads.get_mut(index).and_then(Option::take).map(Thread::join) {
+        match self
+            .threads
+            .get_mut(index)
+            .and_then(Option::take)
+            .map(Thread::join)
+        {
             Some(Err(error)) => error.to_string(),
             _ => "it ended without an error".to_owned(),
         }
@@ -274,8 +281,11 @@ fn start_admin(state: &Arc<AdminState>, listeners: Vec<TcpListener>) -> Result<(
         return Ok(());
     }
     let state = Arc::clone(state);
-    let options =
-        ThreadOptions { name: "otlp-admin".to_owned(), core: None, blocking_threads: 1 };
+    let options = ThreadOptions {
+        name: "otlp-admin".to_owned(),
+        core: None,
+        blocking_threads: 1,
+    };
     rt::start(options, move || admin::serve(state, listeners))
         .map(drop)
         .map_err(|error| named("the admin thread does not start", &error))
@@ -293,7 +303,10 @@ fn per_shard_memory(limit: u64, shards: usize) -> usize {
 /// Raises the soft limit of open files to the hard one; returns what holds then.
 fn raise_open_files() -> usize {
     let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
     let current = match setrlimit(Resource::Nofile, raised) {
         Ok(()) => limit.maximum,
         Err(_not_permitted) => limit.current,

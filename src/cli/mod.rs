@@ -41,7 +41,11 @@ enum Verb {
 
 impl Source {
     fn into_options(self) -> LoadOptions {
-        LoadOptions { file: self.config, set: self.set, ..LoadOptions::default() }
+        LoadOptions {
+            file: self.config,
+            set: self.set,
+            ..LoadOptions::default()
+        }
     }
 }
 

@@ -51,7 +51,12 @@ enum Failure {
 }
 
 fn forward(loaded: Loaded) -> Result<(), Failure> {
-    let Loaded { config, warnings, file, .. } = loaded;
+    let Loaded {
+        config,
+        warnings,
+        file,
+        ..
+    } = loaded;
     for warning in warnings {
         tracing::warn!("{warning}");
     }

@@ -154,7 +154,10 @@ async fn e2_what_is_sent_in_gzip_says_so_and_holds_the_same_bytes() {
         );
         let received = collector.read(|log| log.accepted[0].clone());
         assert_eq!(received.headers[encoding], "gzip", "{protocol}");
-        assert_eq!(received.body, sent.body, "{protocol}");
+        assert!(
+            received.body == sent.body,
+            "{protocol}: other bytes came out"
+        );
     }
 }
 

@@ -87,12 +87,12 @@ async fn ten_thousand_idle_connections_cost_little_and_starve_nobody() {
 #[tokio::test]
 async fn memory_stays_bounded_when_the_collector_hangs() {
     const SENDERS: usize = 200;
-    const CALLS: usize = 20;
+    const CALLS: usize = 10;
     const LIMIT: u64 = 128 * MIB;
     let collector = Collector::start().await;
     collector.behave(Behaviour::Hold);
     let setup = Setup::to([&collector]).set("OTLP_MEMORY_LIMIT", "128MiB");
-    let otlp = setup.set("OTLP_TIMEOUT", "2s").start().await;
+    let otlp = setup.set("OTLP_TIMEOUT", "500ms").start().await;
     let sent = payload_of_bytes(Signal::Logs, 1, 1 << 20);
     let mut senders = JoinSet::new();
     for number in 0..SENDERS {

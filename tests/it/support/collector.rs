@@ -30,7 +30,7 @@ use super::{
     codec::RawCodec,
     count_ids, ids_in,
     rpc::{ExportResponse, PartialSuccess, RpcStatus},
-    sender::{grpc_path, http_path},
+    sender::{grpc_path, gunzip, http_path},
     within,
 };
 
@@ -248,7 +248,10 @@ async fn answer_http(inner: &Inner, request: Request<Incoming>) -> Response<Body
     let Ok(body) = body.collect().await else {
         return Response::builder().status(400).body(Body::empty()).unwrap();
     };
-    let body = body.to_bytes();
+    let body = match parts.headers.get(http::header::CONTENT_ENCODING) {
+        Some(_) => gunzip(&body.to_bytes()),
+        None => body.to_bytes(),
+    };
     let received = Received {
         signal,
         version: parts.version,

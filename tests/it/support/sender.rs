@@ -292,6 +292,16 @@ pub(crate) fn gzip(bytes: &[u8]) -> Bytes {
     encoder.finish().unwrap().into()
 }
 
+/// The bytes that were put in gzip.
+pub(crate) fn gunzip(bytes: &[u8]) -> Bytes {
+    use std::io::Read;
+    let mut inflated = Vec::new();
+    flate2::read::GzDecoder::new(bytes)
+        .read_to_end(&mut inflated)
+        .unwrap();
+    inflated.into()
+}
+
 /// The gRPC path of a signal, as the specification writes it.
 pub(crate) const fn grpc_path(signal: Signal) -> &'static str {
     match signal {
