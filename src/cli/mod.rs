@@ -1,4 +1,7 @@
 //! cli.
+pub mod check;
+pub mod config;
+
 use std::process::ExitCode;
 /// Runs.
 #[must_use]

@@ -15,11 +15,16 @@ mod shown;
 mod source;
 mod substitute;
 mod suggest;
+mod template;
 mod toml_file;
 mod tree;
 mod units;
 mod url;
 mod yaml_file;
+
+#[cfg(test)]
+#[path = "docs_tests.rs"]
+mod docs;
 
 pub use environment::Environment;
 pub use load::{LoadOptions, Loaded, Setting, load};
@@ -31,3 +36,4 @@ pub use problem::{Complaint, Errors, Problem};
 pub use schema::{Key, State};
 pub use shown::Shown;
 pub use source::{Origin, Place};
+pub use template::template;

@@ -311,13 +311,17 @@ impl Reader<'_> {
         Some(parsed(Shown::List(shown), |_| {}))
     }
 
-    /// The triggers as `type=threshold`, from a list of tables or from a text with commas.
+    /// The triggers as `type=threshold`, from a list of either or a text with commas.
     fn trigger_texts(&mut self, node: &Node) -> Option<Vec<(String, Origin)>> {
         let Tree::List(nodes) = &node.value else {
             return self.texts(node);
         };
         let mut texts = Vec::new();
         for node in nodes {
+            if let Tree::Scalar(text) = &node.value {
+                texts.push((text.clone(), node.origin.clone()));
+                continue;
+            }
             let field = |wanted: &str| match &node.value {
                 Tree::Table(entries) if entries.len() == 2 => {
                     let entry = entries.iter().find(|entry| entry.name == wanted)?;
@@ -330,7 +334,7 @@ impl Reader<'_> {
                 _ => None,
             };
             let (Some(kind), Some(threshold)) = (field("type"), field("threshold")) else {
-                let what = "a trigger is a table of type and threshold, and nothing else";
+                let what = "a trigger is a type and a threshold, and nothing else";
                 return self.refuse(&node.origin, Complaint::new(what, self.wanted()));
             };
             texts.push((format!("{kind}={threshold}"), node.origin.clone()));
