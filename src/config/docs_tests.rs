@@ -86,7 +86,7 @@ fn the_manual_is_in_step_with_the_schema() {
     let mut rendered = String::new();
     let mut rest = text.as_str();
     for section in schema::sections() {
-        let begin = format!("<!-- keys: {} -->\n", section.name);
+        let begin = format!("<!-- keys: {} -->\n", section.title);
         let (before, after) = rest
             .split_once(&begin)
             .unwrap_or_else(|| panic!("{path} has no line {begin:?} in the order of the schema"));
