@@ -10,5 +10,5 @@ mod state;
 
 pub use answer::{PATHS, respond};
 pub use health::{Health, Phase, Running};
-pub use state::AdminState;
 pub use serve::serve;
+pub use state::AdminState;

@@ -60,14 +60,24 @@ async fn connection(
         let response = answer(&state, &request).map(Full::new);
         async move { Ok::<_, Infallible>(response) }
     });
-    let mut http =
-        std::pin::pin!(http1::Builder::new().serve_connection(HyperIo(io), service));
+    let mut http = std::pin::pin!(http1::Builder::new().serve_connection(HyperIo(io), service));
     // An error is the client's: it is gone, or it does not speak HTTP.
-    driver.drive(|cx| Future::poll(http.as_mut(), cx).map(drop)).await;
+    driver
+        .drive(|cx| Future::poll(http.as_mut(), cx).map(drop))
+        .await;
     drop(open);
 }
 
 fn answer(state: &AdminState, request: &Request<Incoming>) -> Response<Bytes> {
-    let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
-    respond(state, request.method(), request.uri().path(), request.uri().query(), accept)
+    let accept = request
+        .headers()
+        .get(header::ACCEPT)
+        .and_then(|value| value.to_str().ok());
+    respond(
+        state,
+        request.method(),
+        request.uri().path(),
+        request.uri().query(),
+        accept,
+    )
 }

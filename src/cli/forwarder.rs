@@ -67,7 +67,9 @@ struct EndGuard {
 impl Drop for EndGuard {
     fn drop(&mut self) {
         // Nobody listens any more when the process is at its end.
-        drop(self.events.send(Event::Ended(self.index)));
+        self.events
+            .send(Event::Ended(self.index))
+            .unwrap_or_default();
     }
 }
 
@@ -151,12 +153,15 @@ impl Forwarder {
             let mut running = health.run();
             shard::run(setup, || {
                 running.listen();
-                drop(listening.send(()));
+                // The starter waits for this; where it is gone the process is ending.
+                listening.send(()).unwrap_or_default();
             })
             .await;
         })
         .map_err(|error| format!("shard {index} does not start: {error}"))?;
-        listens.recv().map_err(|_ended| format!("shard {index} ended before it listened"))?;
+        listens
+            .recv()
+            .map_err(|_ended| format!("shard {index} ended before it listened"))?;
         self.threads.push(Some(thread));
         Ok(())
     }
@@ -209,7 +214,12 @@ impl Forwarder {
     }
 
     fn end_of(&mut self, index: usize) -> String {
-        match self.threads.get_mut(index).and_then(Option::take).map(Thread::join) {
+        match self
+            .threads
+            .get_mut(index)
+            .and_then(Option::take)
+            .map(Thread::join)
+        {
             Some(Err(error)) => error.to_string(),
             _ => "it ended without an error".to_owned(),
         }
@@ -274,8 +284,11 @@ fn start_admin(state: &Arc<AdminState>, listeners: Vec<TcpListener>) -> Result<(
         return Ok(());
     }
     let state = Arc::clone(state);
-    let options =
-        ThreadOptions { name: "otlp-admin".to_owned(), core: None, blocking_threads: 1 };
+    let options = ThreadOptions {
+        name: "otlp-admin".to_owned(),
+        core: None,
+        blocking_threads: 1,
+    };
     rt::start(options, move || admin::serve(state, listeners))
         .map(drop)
         .map_err(|error| named("the admin thread does not start", &error))
@@ -293,7 +306,10 @@ fn per_shard_memory(limit: u64, shards: usize) -> usize {
 /// Raises the soft limit of open files to the hard one; returns what holds then.
 fn raise_open_files() -> usize {
     let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
     let current = match setrlimit(Resource::Nofile, raised) {
         Ok(()) => limit.maximum,
         Err(_not_permitted) => limit.current,

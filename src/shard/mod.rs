@@ -48,7 +48,15 @@ pub struct Setup {
 ///
 /// `on_listening` is called once the listening sockets are served.
 pub async fn run(setup: Setup, on_listening: impl FnOnce()) {
-    let Setup { config, index, memory_bytes, connections_max, listeners, metrics, stop } = setup;
+    let Setup {
+        config,
+        index,
+        memory_bytes,
+        connections_max,
+        listeners,
+        metrics,
+        stop,
+    } = setup;
     let buffers = Rc::new(Buffers::default());
     let gate = Rc::new(Gate::default());
     let budget = Budget::new(memory_bytes, {

@@ -185,7 +185,8 @@ impl Pipeline {
         let bytes = u64::try_from(batch.bytes()).unwrap_or(u64::MAX);
         let sent = !matches!(outcome, Outcome::Refused(_));
         let duration = rt::now().saturating_duration_since(started);
-        self.metrics.export_finished(batch.signal(), batch.items(), bytes, sent, duration);
+        self.metrics
+            .export_finished(batch.signal(), batch.items(), bytes, sent, duration);
         if let Outcome::Refused(refusal) = &outcome {
             self.log(batch, refusal, started);
         }
@@ -214,8 +215,10 @@ impl Pipeline {
             Outcome::Accepted => self.metrics.settle(signal, items, Settled::Delivered),
             Outcome::Partial { rejected, .. } => {
                 let rejected = (*rejected).min(items);
-                self.metrics.settle(signal, rejected, Settled::RejectedPartially);
-                self.metrics.settle(signal, items - rejected, Settled::Delivered);
+                self.metrics
+                    .settle(signal, rejected, Settled::RejectedPartially);
+                self.metrics
+                    .settle(signal, items - rejected, Settled::Delivered);
             }
             Outcome::Refused(refusal) => {
                 let reason = refusal.reason();
@@ -254,7 +257,9 @@ impl Pipeline {
 /// Whether a collector refused a batch for what is in it or for its size: then a part of it may
 /// well be taken.
 fn is_about_content(outcome: &Outcome) -> bool {
-    let Outcome::Refused(refusal) = outcome else { return false };
+    let Outcome::Refused(refusal) = outcome else {
+        return false;
+    };
     !refusal.is_retryable()
         && matches!(
             refusal.reason(),
@@ -286,8 +291,15 @@ impl Share {
                     batch.items(),
                     batch.requests() - 1,
                 );
-                let message = if rejected == 0 { message } else { Rc::from(warning) };
-                Self::Same(Outcome::Partial { rejected: 0, message })
+                let message = if rejected == 0 {
+                    message
+                } else {
+                    Rc::from(warning)
+                };
+                Self::Same(Outcome::Partial {
+                    rejected: 0,
+                    message,
+                })
             }
             outcome => Self::Same(outcome),
         }
@@ -296,9 +308,10 @@ impl Share {
     fn of_request(&self, items: u64) -> Outcome {
         match self {
             Self::Same(outcome) => outcome.clone(),
-            Self::All(message) => {
-                Outcome::Partial { rejected: items, message: Rc::clone(message) }
-            }
+            Self::All(message) => Outcome::Partial {
+                rejected: items,
+                message: Rc::clone(message),
+            },
         }
     }
 }

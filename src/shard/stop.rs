@@ -26,7 +26,11 @@ impl Stop {
     pub fn told(&self) -> impl Future<Output = ()> + '_ {
         poll_fn(|cx| {
             self.waker.register(cx.waker());
-            if self.told.load(Ordering::Acquire) { Poll::Ready(()) } else { Poll::Pending }
+            if self.told.load(Ordering::Acquire) {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
         })
     }
 }
