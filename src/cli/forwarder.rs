@@ -67,7 +67,9 @@ struct EndGuard {
 impl Drop for EndGuard {
     fn drop(&mut self) {
         // Nobody listens any more when the process is at its end.
-        drop(self.events.send(Event::Ended(self.index)));
+        self.events
+            .send(Event::Ended(self.index))
+            .unwrap_or_default();
     }
 }
 
@@ -151,7 +153,8 @@ impl Forwarder {
             let mut running = health.run();
             shard::run(setup, || {
                 running.listen();
-                drop(listening.send(()));
+                // The starter waits for this; where it is gone the process is ending.
+                listening.send(()).unwrap_or_default();
             })
             .await;
         })

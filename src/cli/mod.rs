@@ -1,14 +1,16 @@
 //! The command line: arguments in, exit code out.
 
+mod check;
+mod config;
 mod cores;
 mod forwarder;
 mod run;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{io, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::LoadOptions;
+use crate::config::{Environment, LoadOptions};
 
 /// A thread-per-core OTLP forwarder: receives, batches without decoding, delivers, and
 /// acknowledges truthfully.
@@ -24,11 +26,11 @@ struct Cli {
 /// Where the configuration comes from.
 #[derive(Clone, Debug, Args)]
 struct Source {
-    /// The configuration file (.toml, .yaml or .yml). Default: OTLP_CONFIG_PATH, ./otlp.toml,
-    /// /etc/otlp/otlp.toml.
+    /// The configuration file (.toml, .yaml or .yml). Default: what `OTLP_CONFIG_PATH` names,
+    /// ./otlp.toml, /etc/otlp/otlp.toml.
     #[arg(long, short, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Sets one key over everything else, e.g. --set batch_size=1000. May be repeated.
+    /// Sets one key over everything else, e.g. --set `batch_size=1000`. May be repeated.
     #[arg(long, global = true, value_name = "KEY=VALUE")]
     set: Vec<String>,
 }
@@ -37,6 +39,21 @@ struct Source {
 enum Verb {
     /// Receives and forwards (the default). Without an endpoint it prints what arrives.
     Run,
+    /// Says whether the configuration holds, without starting anything. Exit code 0 or 78.
+    Check {
+        /// Counts a warning as an error.
+        #[arg(long)]
+        deny_warnings: bool,
+    },
+    /// Prints the effective configuration and where each value came from; secrets are redacted.
+    Config {
+        /// What to print.
+        #[arg(long, value_enum, default_value_t)]
+        part: config::Part,
+        /// The shape.
+        #[arg(long, value_enum, default_value_t)]
+        output: config::Output,
+    },
 }
 
 impl Source {
@@ -53,8 +70,24 @@ impl Source {
 #[must_use]
 pub fn main() -> ExitCode {
     let Cli { source, verb } = Cli::parse();
-    let options = source.into_options();
+    let load = source.into_options();
+    let env = Environment::of_process();
+    let (mut out, mut err) = (io::stdout().lock(), io::stderr().lock());
     match verb.unwrap_or(Verb::Run) {
-        Verb::Run => run::run(&options),
+        Verb::Run => {
+            drop((out, err));
+            run::run(&load, &env)
+        }
+        Verb::Check { deny_warnings } => {
+            let options = check::CheckOptions {
+                load,
+                deny_warnings,
+            };
+            check::check(&options, &env, &mut out, &mut err)
+        }
+        Verb::Config { part, output } => {
+            let options = config::ConfigOptions { load, part, output };
+            config::config(&options, &env, &mut out, &mut err)
+        }
     }
 }

@@ -6,20 +6,18 @@ use std::{
     sync::mpsc,
 };
 
-use super::forwarder::{self, Forwarder};
+use super::{
+    check::EX_CONFIG,
+    forwarder::{self, Forwarder},
+};
 use crate::{
     config::{Environment, LoadOptions, Loaded, load},
     logging,
 };
 
-/// The exit code for a configuration that is not valid.
-///
-/// - Source: sysexits.h, `EX_CONFIG`.
-const EX_CONFIG: u8 = 78;
-
 /// Runs until a signal.
-pub(super) fn run(options: &LoadOptions) -> ExitCode {
-    let loaded = match load(options, &Environment::of_process()) {
+pub(super) fn run(options: &LoadOptions, env: &Environment) -> ExitCode {
+    let loaded = match load(options, env) {
         Ok(loaded) => loaded,
         Err(errors) => {
             complain(&errors.to_string());

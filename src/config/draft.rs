@@ -96,6 +96,18 @@ impl Draft {
             self.config.export.signal_endpoints[slot] = endpoints;
         }
         self.config.export.endpoints = base;
+        let without: Vec<&str> = Signal::ALL
+            .into_iter()
+            .filter(|signal| self.config.export.endpoints_of(*signal).is_empty())
+            .map(Signal::name)
+            .collect();
+        if without.len() < Signal::ALL.len() && !without.is_empty() {
+            warnings.push(format!(
+                "{} have no endpoint and are printed; set endpoint for every signal, or one of \
+                 their own",
+                without.join(", ")
+            ));
+        }
     }
 
     fn endpoint(&self, url: &Url, protocol: Option<Protocol>, path_as_is: bool) -> Endpoint {

@@ -9,7 +9,7 @@ use std::{
 
 use super::{
     environment::Environment,
-    problem::{Complaint, Problem},
+    problem::{Complaint, Errors, Problem},
     schema::{self, Key},
     source::{Origin, SourceFile},
     suggest, toml_file,
@@ -20,13 +20,19 @@ use super::{
 /// Bytes of a configuration file. Chosen: a thousand times the longest that is useful.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
-/// The file that is named, or else the first of `search` that exists.
+/// The file that is named, or else the first of `search` that exists. One that cannot be looked at
+/// counts as existing, so that the reason is reported.
 #[must_use]
 pub fn find(named: Option<&Path>, env: &Environment, search: &[PathBuf]) -> Option<PathBuf> {
     named
         .map(Path::to_owned)
         .or_else(|| env.get("OTLP_CONFIG_PATH").map(PathBuf::from))
-        .or_else(|| search.iter().find(|path| path.exists()).cloned())
+        .or_else(|| {
+            search
+                .iter()
+                .find(|path| path.try_exists().unwrap_or(true))
+                .cloned()
+        })
 }
 
 /// Reads and parses a file.
@@ -34,9 +40,11 @@ pub fn find(named: Option<&Path>, env: &Environment, search: &[PathBuf]) -> Opti
 /// # Errors
 ///
 /// Why it cannot be read, or the first place that is not of its syntax.
-pub fn parse(path: &Path) -> Result<Node, Problem> {
+pub fn parse(path: &Path) -> Result<Node, Errors> {
     let origin = Origin::Path(path.to_owned());
-    let refuse = |what: String, fix: &str| Problem::new("", &origin, Complaint::new(what, fix));
+    let refuse = |what: String, fix: &str| {
+        Errors::from(Problem::new("", &origin, Complaint::new(what, fix)))
+    };
     let extension = path.extension().and_then(|extension| extension.to_str());
     let is_toml = match extension {
         Some("toml") => true,
@@ -173,8 +181,10 @@ fn children(table: &str) -> String {
 pub fn unknown(path: &str, origin: &Origin) -> Problem {
     let fix = match (suggest::key(path), path.rsplit_once('.')) {
         (Some(meant), _) => format!("did you mean {meant}?"),
-        (None, Some((table, _))) => format!("the keys of {table} are: {}", children(table)),
-        (None, None) => "docs/configuration.md lists the keys".to_owned(),
+        (None, Some((table, _))) if schema::is_table(table) => {
+            format!("the keys of {table} are: {}", children(table))
+        }
+        (None, _) => "docs/configuration.md lists the keys".to_owned(),
     };
     Problem::about_key(path, origin, Complaint::new("there is no such key", fix))
 }

@@ -10,9 +10,10 @@ use super::{
     otel,
     problem::{Complaint, Errors, Problem},
     read::{self, Parsed},
-    schema::{self, Key, State},
+    schema::{self, Key},
     shown::Shown,
     source::Origin,
+    state,
     substitute::expand_node,
     suggest,
     tree::{Node, Tree},
@@ -121,7 +122,7 @@ impl Layers {
 
     fn add_file(&mut self, root: Node, env: &Environment) {
         for mut found in file::values(root, &mut self.problems) {
-            expand_node(found.key.path, &mut found.node, env, &mut self.problems);
+            expand_node(found.key, &mut found.node, env, &mut self.problems);
             if !matches!(found.node.value, Tree::Nothing) {
                 self.add(
                     found.key,
@@ -245,7 +246,7 @@ impl Layers {
                 origin,
             });
         }
-        self.judge_states(&settings);
+        state::judge(&settings, &mut self.problems, &mut self.warnings);
         let origin_of = |path: &str| {
             let setting = settings.iter().find(|setting| setting.key.path == path);
             setting.map_or(Origin::Default, |setting| setting.origin.clone())
@@ -260,53 +261,6 @@ impl Layers {
             })
         } else {
             Err(Errors::new(self.problems))
-        }
-    }
-
-    /// Warns of what is set and not in effect, and refuses what is refused: once for each group.
-    fn judge_states(&mut self, settings: &[Setting]) {
-        let is_off = |setting: &Setting| setting.value == Some(Shown::Bool(false));
-        let mut idle: Vec<(&str, Vec<&Setting>)> = Vec::new();
-        let mut refused: Vec<&str> = Vec::new();
-        for setting in settings {
-            // A switch that is off asks for nothing.
-            if matches!(setting.origin, Origin::Default) || is_off(setting) {
-                continue;
-            }
-            let key = setting.key;
-            match key.state {
-                State::InEffect => {}
-                State::NotInEffect(instead) => {
-                    match idle.iter_mut().find(|(reason, _)| *reason == instead) {
-                        Some((_, settings)) => settings.push(setting),
-                        None => idle.push((instead, vec![setting])),
-                    }
-                }
-                State::Refused(why, fix) => {
-                    let switch = format!("{}.enabled", key.group());
-                    let off = settings.iter().any(|other| {
-                        other.key.path == switch
-                            && is_off(other)
-                            && !matches!(other.origin, Origin::Default)
-                    });
-                    if !off && !refused.contains(&key.group()) {
-                        refused.push(key.group());
-                        let complaint = Complaint::new(why, fix).secret();
-                        self.problems
-                            .push(Problem::new(key.path, &setting.origin, complaint));
-                    }
-                }
-            }
-        }
-        for (instead, settings) in idle {
-            let keys: Vec<&str> = settings.iter().map(|setting| setting.key.path).collect();
-            let from = settings
-                .first()
-                .map_or(&Origin::Default, |setting| &setting.origin);
-            self.warnings.push(format!(
-                "{} ({from}): not in effect in this version: {instead}",
-                keys.join(", ")
-            ));
         }
     }
 }

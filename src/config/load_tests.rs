@@ -303,7 +303,7 @@ fn every_error_is_reported_in_one_pass_in_the_order_of_the_file() {
         ]
     );
     assert!(
-        found.contains("= fix: write whole number (items), 1 to 1000000"),
+        found.contains("= fix: write a whole number of items from 1 to 1000000"),
         "{found}"
     );
     assert!(
@@ -536,8 +536,18 @@ fn what_only_several_keys_can_tell_is_checked() {
 }
 
 #[test]
+fn signals_without_a_collector_beside_others_with_one_are_a_warning() {
+    let loaded = toml("logs_endpoint = 'c:4317'").unwrap();
+    assert!(
+        loaded.warnings[0].contains("traces, metrics, profiles"),
+        "{:?}",
+        loaded.warnings
+    );
+}
+
+#[test]
 fn a_path_that_is_used_as_it_is_and_missing_is_a_warning() {
-    let loaded = toml("traces_endpoint = 'http://c:4318'").unwrap();
+    let loaded = toml("endpoint = 'c:4317'\ntraces_endpoint = 'http://c:4318'").unwrap();
     assert!(
         loaded.warnings[0].contains("http://c:4318/v1/traces"),
         "{:?}",

@@ -10,16 +10,23 @@ mod model;
 mod otel;
 mod problem;
 mod read;
+mod read_many;
 mod schema;
 mod shown;
 mod source;
+mod state;
 mod substitute;
 mod suggest;
+mod template;
 mod toml_file;
 mod tree;
 mod units;
 mod url;
 mod yaml_file;
+
+#[cfg(test)]
+#[path = "docs_tests.rs"]
+mod docs;
 
 pub use environment::Environment;
 pub use load::{LoadOptions, Loaded, Setting, load};
@@ -31,3 +38,4 @@ pub use problem::{Complaint, Errors, Problem};
 pub use schema::{Key, State};
 pub use shown::Shown;
 pub use source::{Origin, Place};
+pub use template::template;

@@ -4,14 +4,12 @@ use std::net::SocketAddr;
 
 use super::{
     draft::Draft,
-    headers,
     problem::{Complaint, Problem},
+    read_many::Reader,
     schema::{Key, Kind},
     shown::Shown,
-    source::Origin,
-    tree::{Entry, Node, Tree},
+    tree::{Node, Tree},
     units::{parse_bytes, parse_duration, show_bytes, show_duration},
-    url,
 };
 
 /// A value that holds: how it is shown, and how it enters the configuration.
@@ -22,10 +20,13 @@ pub struct Parsed {
     pub apply: Box<dyn FnOnce(&mut Draft)>,
 }
 
-fn parsed(shown: Shown, apply: impl FnOnce(&mut Draft) + 'static) -> Parsed {
-    Parsed {
-        shown,
-        apply: Box::new(apply),
+impl Parsed {
+    /// A value that is shown as `shown` and entered by `apply`.
+    pub fn new(shown: Shown, apply: impl FnOnce(&mut Draft) + 'static) -> Self {
+        Self {
+            shown,
+            apply: Box::new(apply),
+        }
     }
 }
 
@@ -64,7 +65,9 @@ fn scalar(key: &Key, kind: &Kind, text: &str) -> Result<Parsed, Complaint> {
         Kind::Bool(set) => {
             let set = *set;
             let flag = text.parse::<bool>().map_err(|_| not("true or false"))?;
-            Ok(parsed(Shown::Bool(flag), move |draft| set(draft, flag)))
+            Ok(Parsed::new(Shown::Bool(flag), move |draft| {
+                set(draft, flag);
+            }))
         }
         Kind::Integer { min, max, set } => {
             let set = *set;
@@ -73,8 +76,8 @@ fn scalar(key: &Key, kind: &Kind, text: &str) -> Result<Parsed, Complaint> {
                 .ok()
                 .filter(|number| (min..=max).contains(&number));
             let number = number.ok_or_else(|| out_of_range(text.to_owned()))?;
-            Ok(parsed(Shown::Integer(number), move |draft| {
-                set(draft, number)
+            Ok(Parsed::new(Shown::Integer(number), move |draft| {
+                set(draft, number);
             }))
         }
         Kind::Decimal { min, max } => {
@@ -82,7 +85,7 @@ fn scalar(key: &Key, kind: &Kind, text: &str) -> Result<Parsed, Complaint> {
             if !(*min..=*max).contains(&number) {
                 return Err(out_of_range(text.to_owned()));
             }
-            Ok(parsed(Shown::Decimal(number), |_| {}))
+            Ok(Parsed::new(Shown::Decimal(number), |_| {}))
         }
         Kind::Duration { min, max, set } => {
             let set = *set;
@@ -91,7 +94,7 @@ fn scalar(key: &Key, kind: &Kind, text: &str) -> Result<Parsed, Complaint> {
                 return Err(out_of_range(text.to_owned()));
             }
             let shown = Shown::Text(show_duration(duration));
-            Ok(parsed(shown, move |draft| set(draft, duration)))
+            Ok(Parsed::new(shown, move |draft| set(draft, duration)))
         }
         Kind::Bytes { min, max, set } => {
             let set = *set;
@@ -99,14 +102,14 @@ fn scalar(key: &Key, kind: &Kind, text: &str) -> Result<Parsed, Complaint> {
             if !(min..=max).contains(&&bytes) {
                 return Err(out_of_range(text.to_owned()));
             }
-            Ok(parsed(Shown::Text(show_bytes(bytes)), move |draft| {
-                set(draft, bytes)
+            Ok(Parsed::new(shown_bytes(bytes), move |draft| {
+                set(draft, bytes);
             }))
         }
         Kind::Choice { words, refused } => {
             if let Some((word, set)) = words.iter().find(|(word, _)| *word == text) {
                 let set = *set;
-                return Ok(parsed(Shown::Text((*word).to_owned()), set));
+                return Ok(Parsed::new(Shown::Text((*word).to_owned()), set));
             }
             Err(match refused.iter().find(|(word, _)| *word == text) {
                 Some((_, why)) => Complaint::new(format!("{text:?} is refused: {why}"), wanted()),
@@ -116,19 +119,31 @@ fn scalar(key: &Key, kind: &Kind, text: &str) -> Result<Parsed, Complaint> {
         Kind::Text { parse, set, .. } => {
             let set = *set;
             let text = parse(text)?;
-            Ok(parsed(Shown::Text(text.clone()), move |draft| {
-                set(draft, text)
+            Ok(Parsed::new(Shown::Text(text.clone()), move |draft| {
+                set(draft, text);
             }))
         }
         Kind::Address(set) => {
             let set = *set;
             let address = address(text)?;
             let shown = address.map_or_else(|| "off".to_owned(), |address| address.to_string());
-            Ok(parsed(Shown::Text(shown), move |draft| set(draft, address)))
+            Ok(Parsed::new(Shown::Text(shown), move |draft| {
+                set(draft, address);
+            }))
         }
         Kind::Choices(_) | Kind::Urls(_) | Kind::Headers(_) | Kind::Triggers => {
             Err(not(&key.describe()))
         }
+    }
+}
+
+/// A byte count as the largest unit that divides it, or as a bare number.
+fn shown_bytes(bytes: u64) -> Shown {
+    let text = show_bytes(bytes);
+    if text.ends_with('B') {
+        Shown::Text(text)
+    } else {
+        Shown::Integer(bytes)
     }
 }
 
@@ -153,188 +168,4 @@ fn address(text: &str) -> Result<Option<SocketAddr>, Complaint> {
              [::]:{port} for every address, or off"
         ),
     ))
-}
-
-struct Reader<'a> {
-    key: &'a Key,
-    problems: &'a mut Vec<Problem>,
-}
-
-impl Reader<'_> {
-    fn wanted(&self) -> String {
-        format!("write {}", self.key.describe())
-    }
-
-    fn refuse<T>(&mut self, origin: &Origin, complaint: Complaint) -> Option<T> {
-        let complaint = if self.key.secret {
-            complaint.secret()
-        } else {
-            complaint
-        };
-        self.problems
-            .push(Problem::new(self.key.path, origin, complaint));
-        None
-    }
-
-    /// The texts of a list, or of one text with commas.
-    fn texts(&mut self, node: &Node) -> Option<Vec<(String, Origin)>> {
-        let mut texts = Vec::new();
-        let nodes = match &node.value {
-            Tree::List(nodes) => nodes.as_slice(),
-            _ => std::slice::from_ref(node),
-        };
-        for node in nodes {
-            match &node.value {
-                Tree::Scalar(text) => texts.extend(
-                    text.split(',')
-                        .map(str::trim)
-                        .filter(|part| !part.is_empty())
-                        .map(|part| (part.to_owned(), node.origin.clone())),
-                ),
-                Tree::Nothing => {}
-                other => {
-                    let what = format!("{} is no value for this key", other.noun());
-                    return self.refuse(&node.origin, Complaint::new(what, self.wanted()));
-                }
-            }
-        }
-        Some(texts)
-    }
-
-    fn urls(
-        &mut self,
-        node: &Node,
-        set: fn(&mut Draft, Vec<(url::Url, Origin)>),
-    ) -> Option<Parsed> {
-        let mut urls = Vec::new();
-        let mut shown = Vec::new();
-        let texts = self.texts(node)?;
-        let known = texts.len();
-        for (text, origin) in texts {
-            match url::parse(&text) {
-                Ok(url) => {
-                    urls.push((url, origin));
-                    shown.push(text);
-                }
-                Err(complaint) => self.refuse(&origin, complaint).unwrap_or_default(),
-            }
-        }
-        let shown = match shown.as_slice() {
-            [one] => Shown::Text(one.clone()),
-            _ => Shown::List(shown),
-        };
-        (urls.len() == known).then(|| parsed(shown, move |draft| set(draft, urls)))
-    }
-
-    fn choices(&mut self, node: &Node, words: &[&str]) -> Option<Parsed> {
-        let mut shown = Vec::new();
-        for (text, origin) in self.texts(node)? {
-            if !words.contains(&text.as_str()) {
-                let what = format!("{text:?} is not one of the words of this key");
-                return self.refuse(&origin, Complaint::new(what, self.wanted()));
-            }
-            shown.push(text);
-        }
-        Some(parsed(Shown::List(shown), |_| {}))
-    }
-
-    fn headers(
-        &mut self,
-        node: &Node,
-        set: fn(&mut Draft, Vec<(String, String)>),
-    ) -> Option<Parsed> {
-        let pairs: Vec<(String, String, Origin)> = match &node.value {
-            Tree::Scalar(text) => match headers::from_text(text) {
-                Ok(pairs) => pairs
-                    .into_iter()
-                    .map(|(name, value)| (name, value, node.origin.clone()))
-                    .collect(),
-                Err(complaint) => return self.refuse(&node.origin, complaint),
-            },
-            Tree::Table(entries) => {
-                let mut pairs = Vec::new();
-                for Entry { name, origin, node } in entries {
-                    match &node.value {
-                        Tree::Scalar(value) => {
-                            pairs.push((name.clone(), value.clone(), origin.clone()));
-                        }
-                        Tree::Nothing => {}
-                        other => {
-                            let what = format!("the value of {name:?} is {}", other.noun());
-                            let fix = "write name = \"value\"";
-                            return self.refuse(&node.origin, Complaint::new(what, fix));
-                        }
-                    }
-                }
-                pairs
-            }
-            other => {
-                let complaint = Complaint::new(
-                    format!("{} is no value for this key", other.noun()),
-                    "write a table: name = \"value\"",
-                );
-                return self.refuse(&node.origin, complaint);
-            }
-        };
-        let mut headers: Vec<(String, String)> = Vec::new();
-        for (name, value, origin) in pairs {
-            match headers::check(&name, &value, &headers) {
-                Ok(name) => headers.push((name, value)),
-                Err(complaint) => return self.refuse(&origin, complaint),
-            }
-        }
-        Some(parsed(Shown::Table(headers.clone()), move |draft| {
-            set(draft, headers)
-        }))
-    }
-
-    fn triggers(&mut self, node: &Node) -> Option<Parsed> {
-        let mut shown = Vec::new();
-        for trigger in self.trigger_texts(node)? {
-            let (text, origin) = trigger;
-            let known = text
-                .split_once('=')
-                .is_some_and(|(kind, threshold)| match kind.trim() {
-                    "high_error_rate" => threshold
-                        .trim()
-                        .parse()
-                        .is_ok_and(|rate: f64| (0.0..=1.0).contains(&rate)),
-                    "high_latency" => parse_duration(threshold.trim()).is_ok(),
-                    _ => false,
-                });
-            if !known {
-                let what = format!("{text:?} is not a trigger with its threshold");
-                return self.refuse(&origin, Complaint::new(what, self.wanted()));
-            }
-            shown.push(text);
-        }
-        Some(parsed(Shown::List(shown), |_| {}))
-    }
-
-    /// The triggers as `type=threshold`, from a list of tables or from a text with commas.
-    fn trigger_texts(&mut self, node: &Node) -> Option<Vec<(String, Origin)>> {
-        let Tree::List(nodes) = &node.value else {
-            return self.texts(node);
-        };
-        let mut texts = Vec::new();
-        for node in nodes {
-            let field = |wanted: &str| match &node.value {
-                Tree::Table(entries) if entries.len() == 2 => {
-                    let entry = entries.iter().find(|entry| entry.name == wanted)?;
-                    if let Tree::Scalar(text) = &entry.node.value {
-                        Some(text)
-                    } else {
-                        None
-                    }
-                }
-                _ => None,
-            };
-            let (Some(kind), Some(threshold)) = (field("type"), field("threshold")) else {
-                let what = "a trigger is a table of type and threshold, and nothing else";
-                return self.refuse(&node.origin, Complaint::new(what, self.wanted()));
-            };
-            texts.push((format!("{kind}={threshold}"), node.origin.clone()));
-        }
-        Some(texts)
-    }
 }

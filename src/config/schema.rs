@@ -16,8 +16,6 @@ use super::{
 /// A group of keys that are explained together.
 #[derive(Debug)]
 pub struct Section {
-    /// A short word that marks the section in the documents.
-    pub name: &'static str,
     /// The heading.
     pub title: &'static str,
     /// The keys, in the order in which they are shown.
@@ -81,6 +79,9 @@ pub enum State {
     Refused(&'static str, &'static str),
 }
 
+/// Words and what each of them does.
+pub type Words = &'static [(&'static str, fn(&mut Draft))];
+
 /// What the values of a key are, and where a value goes.
 #[derive(Debug)]
 pub enum Kind {
@@ -123,7 +124,7 @@ pub enum Kind {
     /// One of a few words.
     Choice {
         /// The words and what each does.
-        words: &'static [(&'static str, fn(&mut Draft))],
+        words: Words,
         /// Words that are known elsewhere, and why they are refused here.
         refused: &'static [(&'static str, &'static str)],
     },
@@ -152,46 +153,37 @@ impl Kind {
     /// The kind and its range, in words.
     #[must_use]
     pub fn describe(&self, unit: &str) -> String {
+        let quoted = |word: &str| format!("{word:?}");
         match self {
             Self::Bool(_) => "true or false".to_owned(),
-            Self::Integer { min, max, .. } => {
-                let unit = if unit.is_empty() {
-                    String::new()
-                } else {
-                    format!(" ({unit})")
-                };
-                format!("whole number{unit}, {min} to {max}")
+            Self::Integer { min, max, .. } if unit.is_empty() => {
+                format!("a whole number from {min} to {max}")
             }
-            Self::Decimal { min, max } => format!("number, {min} to {max}"),
+            Self::Integer { min, max, .. } => {
+                format!("a whole number of {unit} from {min} to {max}")
+            }
+            Self::Decimal { min, max } => format!("a number from {min} to {max}"),
             Self::Duration { min, max, .. } => {
-                format!(
-                    "duration, {} to {}",
-                    show_duration(*min),
-                    show_duration(*max)
-                )
+                let (min, max) = (show_duration(*min), show_duration(*max));
+                format!("a duration from {min} to {max}")
             }
             Self::Bytes { min, max, .. } => {
-                format!("bytes, {} to {}", show_bytes(*min), show_bytes(*max))
+                format!("a size from {} to {}", show_bytes(*min), show_bytes(*max))
             }
-            Self::Choice { words, .. } => words
-                .iter()
-                .map(|(word, _)| format!("{word:?}"))
-                .collect::<Vec<_>>()
-                .join(" or "),
-            Self::Choices(words) => format!(
-                "list of {}",
-                words
-                    .iter()
-                    .map(|word| format!("{word:?}"))
-                    .collect::<Vec<_>>()
-                    .join(", ")
-            ),
+            Self::Choice { words, .. } => {
+                let words: Vec<String> = words.iter().map(|(word, _)| quoted(word)).collect();
+                words.join(" or ")
+            }
+            Self::Choices(words) => {
+                let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();
+                format!("a list of {}", words.join(", "))
+            }
             Self::Text { form, .. } => (*form).to_owned(),
-            Self::Address(_) => "address:port, or \"off\"".to_owned(),
-            Self::Urls(_) => "URL or list of URLs".to_owned(),
-            Self::Headers(_) => "table of texts".to_owned(),
-            Self::Triggers => "list of { type = \"high_error_rate\", threshold = 0 to 1 } or \
-                 { type = \"high_latency\", threshold = duration }"
+            Self::Address(_) => "an address and a port, or \"off\"".to_owned(),
+            Self::Urls(_) => "a URL or a list of URLs".to_owned(),
+            Self::Headers(_) => "a table of texts".to_owned(),
+            Self::Triggers => "a list of { type = \"high_error_rate\", threshold = 0 to 1 } or \
+                 { type = \"high_latency\", threshold = a duration }"
                 .to_owned(),
         }
     }

@@ -5,6 +5,7 @@ use std::{fs::File, io::Read as _};
 use super::{
     environment::Environment,
     problem::{Complaint, Problem},
+    schema::Key,
     tree::{Node, Tree},
 };
 
@@ -13,14 +14,19 @@ const FILE_BYTES_MAX: u64 = 64 << 10;
 
 /// Expands every text of the value of `key`, in place. A text that expands to nothing counts as
 /// not set. What comes out is not expanded again.
-pub fn expand_node(key: &str, node: &mut Node, env: &Environment, problems: &mut Vec<Problem>) {
+pub fn expand_node(key: &Key, node: &mut Node, env: &Environment, problems: &mut Vec<Problem>) {
     match &mut node.value {
         Tree::Nothing => {}
         Tree::Scalar(text) if text.contains('$') => match expand(text, env) {
             Ok(expanded) if expanded.is_empty() => node.value = Tree::Nothing,
             Ok(expanded) => *text = expanded,
             Err(complaint) => {
-                problems.push(Problem::new(key, &node.origin, complaint));
+                let complaint = if key.secret {
+                    complaint.secret()
+                } else {
+                    complaint
+                };
+                problems.push(Problem::new(key.path, &node.origin, complaint));
                 node.value = Tree::Nothing;
             }
         },

@@ -22,8 +22,8 @@ pub fn key(path: &str) -> Option<&'static str> {
         let (_, last) = path.rsplit_once('.')?;
         return nearest(path, paths()).or_else(|| same_ending(last));
     }
-    nearest(path, groups())
-        .or_else(|| same_ending(path))
+    same_ending(path)
+        .or_else(|| nearest(path, groups()))
         .or_else(|| nearest(path, paths()))
 }
 

@@ -8,7 +8,7 @@ use toml::{
 };
 
 use super::{
-    problem::{Complaint, Problem},
+    problem::{Complaint, Errors, Problem},
     source::{Origin, Place, SourceFile},
     tree::{Entry, Node, Tree},
 };
@@ -18,7 +18,7 @@ use super::{
 /// # Errors
 ///
 /// The first place that is not TOML; a name given twice is one.
-pub fn parse(file: &Arc<SourceFile>) -> Result<Node, Problem> {
+pub fn parse(file: &Arc<SourceFile>) -> Result<Node, Errors> {
     match DeTable::parse(file.text()) {
         Ok(table) => {
             let origin = origin(file, table.span());
@@ -37,7 +37,8 @@ pub fn parse(file: &Arc<SourceFile>) -> Result<Node, Problem> {
                     format!("this is not TOML: {message}"),
                     "correct the syntax at the mark",
                 ),
-            ))
+            )
+            .into())
         }
     }
 }

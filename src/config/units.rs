@@ -166,7 +166,7 @@ pub fn show_bytes(bytes: u64) -> String {
     BYTE_UNITS
         .iter()
         .take(4)
-        .find(|(_, factor)| bytes >= *factor && bytes % factor == 0)
+        .find(|(_, factor)| bytes >= *factor && bytes.is_multiple_of(*factor))
         .map_or_else(
             || bytes.to_string(),
             |(unit, factor)| format!("{}{unit}", bytes / factor),

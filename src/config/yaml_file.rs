@@ -5,7 +5,7 @@ use std::sync::Arc;
 use saphyr_parser::{Event, Parser, ScalarStyle, Span, StrInput};
 
 use super::{
-    problem::{Complaint, Problem},
+    problem::{Complaint, Errors, Problem},
     source::{Origin, Place, SourceFile},
     tree::{Entry, Node, Tree},
 };
@@ -20,7 +20,7 @@ const NODES_MAX: usize = 10_000;
 /// # Errors
 ///
 /// The first place that is not YAML, is over a bound, or uses a part of YAML that is not taken.
-pub fn parse(file: &Arc<SourceFile>) -> Result<Node, Problem> {
+pub fn parse(file: &Arc<SourceFile>) -> Result<Node, Errors> {
     Reader {
         file,
         events: Parser::new_from_str(file.text()),
@@ -36,7 +36,7 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn document(&mut self) -> Result<Node, Problem> {
+    fn document(&mut self) -> Result<Node, Errors> {
         let mut root = None;
         loop {
             let (event, span) = self.next()?;
@@ -72,7 +72,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn node(&mut self, event: Event<'a>, span: Span, depth: usize) -> Result<Node, Problem> {
+    fn node(&mut self, event: Event<'a>, span: Span, depth: usize) -> Result<Node, Errors> {
         self.nodes += 1;
         if depth > DEPTH_MAX || self.nodes > NODES_MAX {
             return Err(self.refuse(
@@ -102,7 +102,7 @@ impl<'a> Reader<'a> {
         Ok(Node { value, origin })
     }
 
-    fn list(&mut self, depth: usize) -> Result<Tree, Problem> {
+    fn list(&mut self, depth: usize) -> Result<Tree, Errors> {
         let mut nodes = Vec::new();
         loop {
             match self.next()? {
@@ -112,7 +112,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn table(&mut self, depth: usize) -> Result<Tree, Problem> {
+    fn table(&mut self, depth: usize) -> Result<Tree, Errors> {
         let mut entries = Vec::new();
         loop {
             let (event, span) = self.next()?;
@@ -137,7 +137,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn next(&mut self) -> Result<(Event<'a>, Span), Problem> {
+    fn next(&mut self) -> Result<(Event<'a>, Span), Errors> {
         match self.events.next_event() {
             Some(Ok(event)) => Ok(event),
             None => Ok((Event::StreamEnd, Span::default())),
@@ -163,11 +163,11 @@ impl<'a> Reader<'a> {
         ))
     }
 
-    fn refuse(&self, span: Span, what: impl Into<String>, fix: &str) -> Problem {
-        Problem::about_key("", &self.origin(span), Complaint::new(what, fix))
+    fn refuse(&self, span: Span, what: impl Into<String>, fix: &str) -> Errors {
+        Problem::about_key("", &self.origin(span), Complaint::new(what, fix)).into()
     }
 
-    fn refuse_sharing(&self, span: Span) -> Problem {
+    fn refuse_sharing(&self, span: Span) -> Errors {
         self.refuse(
             span,
             "anchors (&), aliases (*) and tags (!) are not taken",

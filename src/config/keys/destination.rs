@@ -4,7 +4,7 @@ use super::{ms, secs, size};
 use crate::{
     config::{
         model::{Compression, HttpVersion, Protocol},
-        schema::{KEY, Key, Kind, Section},
+        schema::{KEY, Key, Kind, Section, Words},
     },
     signal::Signal,
 };
@@ -15,15 +15,14 @@ const NO_JSON: (&str, &str) = (
 );
 
 pub(super) const COLLECTORS: Section = Section {
-    name: "collectors",
     title: "Collectors",
     keys: &[
         Key {
             path: "endpoint",
             kind: Kind::Urls(|draft, urls| draft.urls = urls),
             example: "http://collector:4317",
-            doc: "Where every signal goes that has no endpoint of its own. With several, each core \
-                  spreads its batches over them. For OTLP/HTTP the path of the signal is appended \
+            doc: "Where every signal goes that has no endpoint of its own. With several, each \
+                  batch goes to one of them. For OTLP/HTTP the path of the signal is appended \
                   (/v1/traces and so on). Without any endpoint the process prints what it receives.",
             fallbacks: &["OTEL_EXPORTER_OTLP_ENDPOINT"],
             ..KEY
@@ -66,7 +65,7 @@ pub(super) const COLLECTORS: Section = Section {
                 words: &[
                     ("grpc", |draft| draft.protocol = Some(Protocol::Grpc)),
                     ("http/protobuf", |draft| {
-                        draft.protocol = Some(Protocol::HttpProtobuf)
+                        draft.protocol = Some(Protocol::HttpProtobuf);
                     }),
                 ],
                 refused: &[NO_JSON],
@@ -79,40 +78,44 @@ pub(super) const COLLECTORS: Section = Section {
         },
         signal_protocol(
             "traces_protocol",
+            "What is spoken for traces instead of protocol.",
             &[
                 ("grpc", |d| d.signal_protocols[0] = Some(Protocol::Grpc)),
                 ("http/protobuf", |d| {
-                    d.signal_protocols[0] = Some(Protocol::HttpProtobuf)
+                    d.signal_protocols[0] = Some(Protocol::HttpProtobuf);
                 }),
             ],
             &["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"],
         ),
         signal_protocol(
             "metrics_protocol",
+            "What is spoken for metrics instead of protocol.",
             &[
                 ("grpc", |d| d.signal_protocols[1] = Some(Protocol::Grpc)),
                 ("http/protobuf", |d| {
-                    d.signal_protocols[1] = Some(Protocol::HttpProtobuf)
+                    d.signal_protocols[1] = Some(Protocol::HttpProtobuf);
                 }),
             ],
             &["OTEL_EXPORTER_OTLP_METRICS_PROTOCOL"],
         ),
         signal_protocol(
             "logs_protocol",
+            "What is spoken for logs instead of protocol.",
             &[
                 ("grpc", |d| d.signal_protocols[2] = Some(Protocol::Grpc)),
                 ("http/protobuf", |d| {
-                    d.signal_protocols[2] = Some(Protocol::HttpProtobuf)
+                    d.signal_protocols[2] = Some(Protocol::HttpProtobuf);
                 }),
             ],
             &["OTEL_EXPORTER_OTLP_LOGS_PROTOCOL"],
         ),
         signal_protocol(
             "profiles_protocol",
+            "What is spoken for profiles instead of protocol.",
             &[
                 ("grpc", |d| d.signal_protocols[3] = Some(Protocol::Grpc)),
                 ("http/protobuf", |d| {
-                    d.signal_protocols[3] = Some(Protocol::HttpProtobuf)
+                    d.signal_protocols[3] = Some(Protocol::HttpProtobuf);
                 }),
             ],
             &["OTEL_EXPORTER_OTLP_PROFILES_PROTOCOL"],
@@ -134,10 +137,9 @@ pub(super) const COLLECTORS: Section = Section {
     ],
 };
 
-type Words = &'static [(&'static str, fn(&mut crate::config::draft::Draft))];
-
 const fn signal_protocol(
     path: &'static str,
+    doc: &'static str,
     words: Words,
     fallbacks: &'static [&'static str],
 ) -> Key {
@@ -148,14 +150,13 @@ const fn signal_protocol(
             refused: &[NO_JSON],
         },
         example: "http/protobuf",
-        doc: "What is spoken for this signal instead of protocol.",
+        doc,
         fallbacks,
         ..KEY
     }
 }
 
 pub(super) const SENDING: Section = Section {
-    name: "sending",
     title: "Sending",
     keys: &[
         Key {
@@ -173,10 +174,10 @@ pub(super) const SENDING: Section = Section {
             kind: Kind::Choice {
                 words: &[
                     ("none", |draft| {
-                        draft.config.export.compression = Compression::None
+                        draft.config.export.compression = Compression::None;
                     }),
                     ("gzip", |draft| {
-                        draft.config.export.compression = Compression::Gzip
+                        draft.config.export.compression = Compression::Gzip;
                     }),
                 ],
                 refused: &[],
@@ -219,7 +220,6 @@ pub(super) const SENDING: Section = Section {
 };
 
 pub(super) const TIMEOUTS: Section = Section {
-    name: "timeout",
     title: "Timeouts towards collectors",
     keys: &[
         Key {

@@ -11,7 +11,6 @@ use crate::config::{
 };
 
 pub(super) const PROCESS: Section = Section {
-    name: "process",
     title: "The process",
     keys: &[
         Key {
@@ -69,7 +68,6 @@ pub(super) const PROCESS: Section = Section {
 };
 
 pub(super) const LOGGING: Section = Section {
-    name: "logging",
     title: "Logging",
     keys: &[
         Key {
@@ -81,7 +79,7 @@ pub(super) const LOGGING: Section = Section {
             },
             default: "info",
             doc: "What is logged, for example info or warn,otlp=debug.",
-            cost: "debug and trace write for every request.",
+            cost: "debug and trace are for finding faults, not for load.",
             fallbacks: &["RUST_LOG"],
             ..KEY
         },
@@ -90,10 +88,10 @@ pub(super) const LOGGING: Section = Section {
             kind: Kind::Choice {
                 words: &[
                     ("text", |draft| {
-                        draft.config.logging.format = LogFormat::Text
+                        draft.config.logging.format = LogFormat::Text;
                     }),
                     ("json", |draft| {
-                        draft.config.logging.format = LogFormat::Json
+                        draft.config.logging.format = LogFormat::Json;
                     }),
                 ],
                 refused: &[],
@@ -136,7 +134,6 @@ const NO_TRACING: State = State::NotInEffect(
 );
 
 pub(super) const MONITORING: Section = Section {
-    name: "monitoring",
     title: "Monitoring",
     keys: &[
         Key {
@@ -171,7 +168,7 @@ pub(super) const MONITORING: Section = Section {
         Key {
             path: "monitoring.tracing_endpoint",
             kind: Kind::Text {
-                form: "URL",
+                form: "a URL",
                 parse: |text| url::parse(text).map(|_| text.to_owned()),
                 set: |_, _| {},
             },

@@ -7,7 +7,6 @@ use crate::config::{
 };
 
 pub(super) const BATCHES: Section = Section {
-    name: "batches",
     title: "Batches",
     keys: &[
         Key {
@@ -56,7 +55,6 @@ pub(super) const BATCHES: Section = Section {
 };
 
 pub(super) const PROMISE: Section = Section {
-    name: "promise",
     title: "What an OK means",
     keys: &[
         Key {
@@ -64,10 +62,10 @@ pub(super) const PROMISE: Section = Section {
             kind: Kind::Choice {
                 words: &[
                     ("delivered", |draft| {
-                        draft.config.acknowledge = Acknowledge::Delivered
+                        draft.config.acknowledge = Acknowledge::Delivered;
                     }),
                     ("queued", |draft| {
-                        draft.config.acknowledge = Acknowledge::Queued
+                        draft.config.acknowledge = Acknowledge::Queued;
                     }),
                 ],
                 refused: &[("stored", "the disk spool is not part of this version")],
@@ -98,7 +96,6 @@ pub(super) const PROMISE: Section = Section {
 };
 
 pub(super) const LISTEN: Section = Section {
-    name: "listen",
     title: "Ports",
     keys: &[
         Key {
@@ -127,7 +124,6 @@ pub(super) const LISTEN: Section = Section {
 };
 
 pub(super) const LIMITS: Section = Section {
-    name: "limits",
     title: "Limits on senders and answers",
     keys: &[
         Key {
@@ -175,7 +171,7 @@ pub(super) const LIMITS: Section = Section {
             unit: "connections",
             doc: "Open connections of senders at the most, over all cores. 0: three quarters of the \
                   process's open-file limit.",
-            cost: "A file descriptor and a few KiB for each.",
+            cost: "A file descriptor and buffers for each.",
             ..KEY
         },
         Key {

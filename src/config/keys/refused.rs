@@ -8,7 +8,6 @@ const NO_TLS: State = State::Refused(
 );
 
 pub(super) const TLS: Section = Section {
-    name: "tls",
     title: "TLS",
     keys: &[
         Key {
@@ -50,7 +49,6 @@ const NO_AUTH: State = State::Refused(
 );
 
 pub(super) const AUTH: Section = Section {
-    name: "auth",
     title: "Authentication",
     keys: &[
         text("auth.type", "oauth2", NO_AUTH, "How to authenticate.", true),
@@ -88,7 +86,7 @@ const fn text(
     Key {
         path,
         kind: Kind::Text {
-            form: "text",
+            form: "a text",
             parse: |text| Ok(text.to_owned()),
             set: |_, _| {},
         },

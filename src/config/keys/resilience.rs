@@ -11,7 +11,6 @@ const NO_RETRY: State = State::NotInEffect(
 );
 
 pub(super) const RETRY: Section = Section {
-    name: "retry",
     title: "Retry",
     keys: &[
         whole(
@@ -74,7 +73,6 @@ const NO_BREAKER: State = State::NotInEffect(
 );
 
 pub(super) const BREAKER: Section = Section {
-    name: "circuit_breaker",
     title: "Circuit breaker",
     keys: &[
         whole(
@@ -128,7 +126,6 @@ const NO_DEGRADATION: State = State::NotInEffect(
 );
 
 pub(super) const DEGRADATION: Section = Section {
-    name: "graceful_degradation",
     title: "Graceful degradation",
     keys: &[
         Key {
@@ -163,7 +160,6 @@ const NO_HEALTH_CHECK: State = State::NotInEffect(
 );
 
 pub(super) const HEALTH: Section = Section {
-    name: "health_check",
     title: "Health check of collectors",
     keys: &[
         time(
@@ -185,7 +181,7 @@ pub(super) const HEALTH: Section = Section {
         Key {
             path: "health_check.path",
             kind: Kind::Text {
-                form: "path that begins with /",
+                form: "a path that begins with /",
                 parse: |text| {
                     if text.starts_with('/') && text.bytes().all(|byte| byte.is_ascii_graphic()) {
                         return Ok(text.to_owned());
