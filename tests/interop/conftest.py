@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import threading
-import urllib.request
 import uuid
 from pathlib import Path
 
@@ -62,11 +61,6 @@ class Forwarder:
     def url(self, transport):
         """The base URL that senders of a transport use."""
         return f"http://127.0.0.1:{self.ports[transport]}"
-
-    def metrics(self):
-        """The text of /metrics."""
-        with urllib.request.urlopen(f"{self.url('admin')}/metrics", timeout=10) as answer:
-            return answer.read().decode()
 
     def close(self):
         """Drains it; it must end well."""
