@@ -334,7 +334,10 @@ async fn send_http1(
         error: error.to_string(),
     })?;
     let request = head.map(|()| RopeBody { rope: Some(body) });
-    let response = sender.send_request(request).await.map_err(Broken::new)?;
+    let response = sender.send_request(request).await.map_err(|error| Broken {
+        not_processed: error.is_canceled(),
+        error: error.to_string(),
+    })?;
     let answer = read_http1(response, bytes_max).await?;
     slot.replace(Some(sender));
     Ok(answer)
