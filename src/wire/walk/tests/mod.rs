@@ -191,6 +191,45 @@ fn nest(body: &[u8], numbers: &[u64]) -> Vec<u8> {
     })
 }
 
+#[test]
+fn an_attribute_with_any_byte_changed_is_judged_as_a_decoder_judges_it() {
+    let values: [&[u8]; 13] = [
+        b"\x12\x07\x0a\x05value",
+        b"\x12\x02\x0a\x00",
+        b"\x12\x02\x10\x01",
+        b"\x12\x02\x18\x07",
+        b"\x12\x04\x18\xff\xff\x03",
+        b"\x12\x0b\x18\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01",
+        b"\x12\x09\x21\x00\x00\x00\x00\x00\x00\xf0\x3f",
+        b"\x12\x04\x3a\x02\x00\xff",
+        b"\x12\x06\x2a\x04\x0a\x02\x18\x01",
+        b"\x12\x04\x0a\x02\xc3\xa9",
+        b"\x12\x00\x18\x05",
+        b"\xa3\x06\xa0\x06\x01\xa4\x06",
+        b"",
+    ];
+    for value in values {
+        for key in [
+            "\x0a\x01k",
+            "\x0a\x12http.request.method",
+            "\x0a\x03k\u{e9}",
+            "",
+        ] {
+            let body = nest(&[key.as_bytes(), value].concat(), &[1, 2, 2, 9]);
+            let attribute = body.len() - key.len() - value.len() - 1;
+            for at in attribute..body.len() {
+                for byte in 0..=255 {
+                    let mut body = body.clone();
+                    body[at] = byte;
+                    let (left, right) = body.split_at(at);
+                    let segments = [left, right].map(Bytes::copy_from_slice);
+                    check(Signal::Traces, &body, &segments);
+                }
+            }
+        }
+    }
+}
+
 /// The way from a request to a value in it.
 fn to_value(signal: Signal) -> &'static [u64] {
     match signal {
@@ -203,15 +242,16 @@ fn to_value(signal: Signal) -> &'static [u64] {
 
 #[test]
 fn nesting_is_bounded_where_a_decoder_bounds_it() {
-    let leaves: [&[u8]; 8] = [
-        &[],                                         // an empty value
-        &[0x0a, 1, b'x'],                            // a known field
-        &[0xa0, 6, 1],                               // an unknown varint
-        &[0xa3, 6, 0xa4, 6],                         // an empty group
-        &[0xa3, 6, 0xa3, 6, 0xa4, 6, 0xa4, 6],       // a group in a group
-        &[0xa3, 6, 0xa0, 6, 1, 0xa4, 6],             // a group with a field
-        &[0x32, 0],                                  // an empty list
-        &[0x32, 7, 0x0a, 5, 0x0a, 1, b'k', 0x12, 0], // an attribute
+    let leaves: [&[u8]; 9] = [
+        &[],                                                  // an empty value
+        &[0x0a, 1, b'x'],                                     // a known field
+        &[0xa0, 6, 1],                                        // an unknown varint
+        &[0xa3, 6, 0xa4, 6],                                  // an empty group
+        &[0xa3, 6, 0xa3, 6, 0xa4, 6, 0xa4, 6],                // a group in a group
+        &[0xa3, 6, 0xa0, 6, 1, 0xa4, 6],                      // a group with a field
+        &[0x32, 0],                                           // an empty list
+        &[0x32, 7, 0x0a, 5, 0x0a, 1, b'k', 0x12, 0],          // an attribute without a value
+        &[0x32, 9, 0x0a, 7, 0x0a, 1, b'k', 0x12, 2, 0x10, 1], // an attribute
     ];
     let mut verdicts = [0, 0];
     for signal in Signal::ALL {
