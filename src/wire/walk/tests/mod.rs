@@ -242,13 +242,14 @@ fn to_value(signal: Signal) -> &'static [u64] {
 
 #[test]
 fn nesting_is_bounded_where_a_decoder_bounds_it() {
-    let leaves: [&[u8]; 9] = [
+    let leaves: [&[u8]; 10] = [
         &[],                                                  // an empty value
         &[0x0a, 1, b'x'],                                     // a known field
         &[0xa0, 6, 1],                                        // an unknown varint
         &[0xa3, 6, 0xa4, 6],                                  // an empty group
         &[0xa3, 6, 0xa3, 6, 0xa4, 6, 0xa4, 6],                // a group in a group
         &[0xa3, 6, 0xa0, 6, 1, 0xa4, 6],                      // a group with a field
+        &[0xa3, 6, 0x00, 1, 0xa4, 6],                         // a group with a field 0
         &[0x32, 0],                                           // an empty list
         &[0x32, 7, 0x0a, 5, 0x0a, 1, b'k', 0x12, 0],          // an attribute without a value
         &[0x32, 9, 0x0a, 7, 0x0a, 1, b'k', 0x12, 2, 0x10, 1], // an attribute
