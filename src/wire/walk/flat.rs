@@ -80,9 +80,8 @@ impl<'a> Source for Flat<'a> {
     }
 
     #[inline(always)]
-    fn bytes(&mut self) -> Result<(), Fault> {
-        self.take()?;
-        Ok(())
+    fn bytes(&mut self) -> Result<usize, Fault> {
+        Ok(self.take()?.len())
     }
 
     #[inline(always)]

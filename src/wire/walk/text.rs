@@ -7,18 +7,23 @@ pub(super) fn is_utf8(text: &[u8]) -> bool {
 }
 
 /// Whether no byte is above 0x7f: 16 bytes at a time, the last look overlapping the one before.
+///
+/// - Cost: a third less than the standard library's for the lengths of attributes, which is a
+///   quarter of the walk (benches/walk.rs).
 #[inline(always)]
 pub(super) fn is_ascii(text: &[u8]) -> bool {
-    const HIGH: u64 = 0x8080_8080_8080_8080;
+    const HIGH_16: u128 = 0x8080_8080_8080_8080_8080_8080_8080_8080;
+    const HIGH_8: u64 = 0x8080_8080_8080_8080;
     if let (Some((head, rest)), Some(tail)) = (text.split_first_chunk(), text.last_chunk()) {
-        let mut bits = u128::from_ne_bytes(*head) | u128::from_ne_bytes(*tail);
-        for chunk in rest.as_chunks::<16>().0 {
-            bits |= u128::from_ne_bytes(*chunk);
-        }
-        return bits & (HIGH as u128) << 64 == 0 && bits & HIGH as u128 == 0;
+        let ends = u128::from_ne_bytes(*head) | u128::from_ne_bytes(*tail);
+        let (middle, _) = rest.as_chunks();
+        let bits = middle
+            .iter()
+            .fold(ends, |bits, chunk| bits | u128::from_ne_bytes(*chunk));
+        return bits & HIGH_16 == 0;
     }
     if let (Some(head), Some(tail)) = (text.first_chunk(), text.last_chunk()) {
-        return (u64::from_ne_bytes(*head) | u64::from_ne_bytes(*tail)) & HIGH == 0;
+        return (u64::from_ne_bytes(*head) | u64::from_ne_bytes(*tail)) & HIGH_8 == 0;
     }
     text.iter().fold(0, |bits, byte| bits | byte) < 0x80
 }
