@@ -8,8 +8,8 @@ pub(super) fn is_utf8(text: &[u8]) -> bool {
 
 /// Whether no byte is above 0x7f: 16 bytes at a time, the last look overlapping the one before.
 ///
-/// - Cost: a third less than the standard library's for the lengths of attributes, which is a
-///   quarter of the walk (benches/walk.rs).
+/// - Measured: with the standard library's, the full walk takes 98 ns a span in place of 75
+///   (benches/walk.rs).
 #[inline(always)]
 pub(super) fn is_ascii(text: &[u8]) -> bool {
     const HIGH_16: u128 = 0x8080_8080_8080_8080_8080_8080_8080_8080;
