@@ -106,10 +106,6 @@ impl Batch {
     /// # Errors
     ///
     /// The batch of one request.
-    #[expect(
-        clippy::result_large_err,
-        reason = "the batch comes back, it is not an error"
-    )]
     pub fn split(mut self) -> Result<(Self, Self), Self> {
         if self.entries.len() < 2 {
             return Err(self);

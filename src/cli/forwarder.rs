@@ -2,7 +2,7 @@
 
 use std::{
     fmt::Display,
-    net::{SocketAddr, TcpListener},
+    net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener},
     sync::{
         Arc,
         mpsc::{self, Receiver, Sender},
@@ -250,7 +250,7 @@ impl Ports {
             }
         }
         let metrics = config.monitoring.metrics_port.map(|port| {
-            let host = admin.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0))).ip();
+            let host = admin.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |admin| admin.ip());
             SocketAddr::new(host, port)
         });
         let metrics = metrics.filter(|address| Some(*address) != admin || address.port() == 0);

@@ -70,7 +70,7 @@ impl Answer {
         let message = field("grpc-message").map(|value| grpc::decode_message(value.as_bytes()));
         let retry_after = details.as_ref().and_then(Status::retry_delay);
         let message = message
-            .or(details.map(|status| status.message))
+            .or_else(|| details.map(|status| status.message))
             .unwrap_or_default();
         refused(
             Said {

@@ -136,9 +136,7 @@ impl Connection {
         shared: &Shared,
     ) -> Result<Rc<Self>, Broken> {
         let (io, handle) = Io::new(stream, Rc::clone(buffers), None);
-        let (sender, mut http) = http1::handshake(HyperIo(io))
-            .await
-            .map_err(|error| Broken::new(error))?;
+        let (sender, mut http) = http1::handshake(HyperIo(io)).await.map_err(Broken::new)?;
         let sender = Sender::Http1(RefCell::new(Some(sender)));
         let connection = Rc::new(Self::new(peer, Driver::new(handle), sender));
         connection.run(shared, move |cx| Pin::new(&mut http).poll(cx).map(drop));
@@ -336,10 +334,10 @@ async fn send_http1(
         error: error.to_string(),
     })?;
     let request = head.map(|()| RopeBody { rope: Some(body) });
-    let response = sender
-        .send_request(request)
-        .await
-        .map_err(|error| Broken::new(error))?;
+    let response = sender.send_request(request).await.map_err(|error| Broken {
+        not_processed: error.is_canceled(),
+        error: error.to_string(),
+    })?;
     let answer = read_http1(response, bytes_max).await?;
     slot.replace(Some(sender));
     Ok(answer)
@@ -349,7 +347,7 @@ async fn read_http1(response: Response<Incoming>, bytes_max: usize) -> Result<An
     let (head, mut incoming) = response.into_parts();
     let mut body = BytesMut::new();
     while let Some(frame) = poll_fn(|cx| Pin::new(&mut incoming).poll_frame(cx)).await {
-        let frame = frame.map_err(|error| Broken::new(error))?;
+        let frame = frame.map_err(Broken::new)?;
         let Ok(chunk) = frame.into_data() else {
             continue;
         };

@@ -78,20 +78,27 @@ impl Exporter {
         }
     }
 
-    /// Whether a request of this signal could be sent now without waiting for another.
+    /// Whether a request of this signal could be sent now without waiting for another; also when
+    /// no collector can be tried, which is told at once.
     #[must_use]
     pub fn has_room(&self, signal: Signal) -> bool {
-        self.routes[signal.index()]
-            .iter()
-            .any(|collector| collector.has_room())
+        self.any_that_can_be_tried(signal, Collector::has_room)
     }
 
-    /// Whether a collector of this signal waits for work.
+    /// Whether a collector of this signal waits for work; also when none can be tried.
     #[must_use]
     pub fn is_idle(&self, signal: Signal) -> bool {
-        self.routes[signal.index()]
+        self.any_that_can_be_tried(signal, Collector::is_idle)
+    }
+
+    fn any_that_can_be_tried(&self, signal: Signal, test: fn(&Collector) -> bool) -> bool {
+        let now = rt::now();
+        let route = &self.routes[signal.index()];
+        let mut candidates = route
             .iter()
-            .any(|collector| collector.is_idle())
+            .filter(|collector| collector.can_be_tried(now))
+            .peekable();
+        candidates.peek().is_none() || candidates.any(|collector| test(collector))
     }
 
     /// Requests in flight to all collectors.

@@ -79,6 +79,7 @@ where
 {
     let call = Call::open(dialect, parts)?;
     counted.signal = Some(call.signal);
+    context.serves(call.signal)?;
     let received = body::read(context, connection, call, body).await?;
     if received.bytes == 0 {
         return Ok(Outcome::Accepted);

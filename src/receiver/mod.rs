@@ -25,6 +25,7 @@ use crate::{
     net::{Buffers, Gate},
     outcome::{Reason, Refusal},
     rt::{self, Jitter},
+    signal::Signal,
 };
 
 /// What the receiver of one shard works with.
@@ -43,6 +44,8 @@ pub struct Context {
     pub limits: Limits,
     /// How much of a request is proven.
     pub validate: Validate,
+    /// Whether there is a collector for each signal, by [`Signal::index`].
+    pub served: [bool; 4],
     /// Connections that this shard may hold.
     pub connections_max: usize,
     /// Where a request goes.
@@ -88,6 +91,19 @@ impl Context {
                 "the request is {size} the {bound} bytes that {key} allows; send smaller batches"
             ),
         )
+    }
+
+    /// Refuses a signal for which there is no collector.
+    ///
+    /// - Source: final, so that no sender tries for ever what no configuration serves.
+    fn serves(&self, signal: Signal) -> Result<(), Refusal> {
+        if self.served[signal.index()] {
+            return Ok(());
+        }
+        Err(Refusal::permanent(
+            Reason::UnknownPath,
+            format!("no collector is configured for {signal}: set endpoint or {signal}_endpoint"),
+        ))
     }
 
     fn memory_full(&self) -> Refusal {

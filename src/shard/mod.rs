@@ -17,6 +17,7 @@ use crate::{
     net::{Buffers, Gate},
     receiver::{self, Connections, Context, Reads},
     rt::{self, Jitter},
+    signal::Signal,
 };
 use pipeline::Pipeline;
 
@@ -80,6 +81,7 @@ pub async fn run(setup: Setup, on_listening: impl FnOnce()) {
         metrics,
         limits: config.limits,
         validate: config.validate,
+        served: Signal::ALL.map(|signal| !config.export.endpoints_of(signal).is_empty()),
         connections_max,
         submit: Box::new({
             let pipeline = Rc::clone(&pipeline);

@@ -1,4 +1,5 @@
 //! What each OTLP message holds: one table a message, indexed by the key byte as it lies on the wire.
+#![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 /// What a key leads to, in one message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +45,14 @@ pub(super) struct Entry {
     pub kind: Kind,
     /// The message behind it; of no meaning for kinds that are no messages.
     pub child: Id,
+}
+
+impl Entry {
+    /// What a key that is in no table leads to.
+    pub(super) const UNKNOWN: Self = Self {
+        kind: Kind::Unknown,
+        child: Id::KeyValue,
+    };
 }
 
 /// What every key of one byte, or of two up to 255, leads to in one message.

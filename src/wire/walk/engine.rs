@@ -1,6 +1,6 @@
 //! The walk itself: keys, the schema's tables and a bounded stack. Pure, and blind to segments.
 
-use super::super::schema::{Id, Kind, Table};
+use super::super::schema::{Entry, Id, Kind, Table};
 
 /// What is wrong with the bytes; where, the source knows.
 pub(super) type Fault = &'static str;
@@ -23,8 +23,8 @@ pub(super) trait Source {
     fn varint(&mut self) -> Result<u64, Fault>;
     /// Passes over `count` bytes.
     fn skip(&mut self, count: usize) -> Result<(), Fault>;
-    /// Passes over a length and that many bytes.
-    fn bytes(&mut self) -> Result<(), Fault>;
+    /// Passes over a length and that many bytes, and says how many.
+    fn bytes(&mut self) -> Result<usize, Fault>;
     /// Reads a length and that many bytes of UTF-8.
     fn text(&mut self) -> Result<(), Fault>;
     /// Reads a length and makes that many bytes the message; [`Source::leave`] undoes it.
@@ -65,6 +65,11 @@ impl Tally {
     /// The items so far.
     pub(super) const fn items(&self) -> u64 {
         self.items
+    }
+
+    /// An item begins.
+    const fn item(&mut self) {
+        self.items = self.items.wrapping_add(1);
     }
 
     /// A metric begins.
@@ -130,73 +135,9 @@ pub(super) fn walk<S: Source, const FULL: bool>(
             source.leave(frame.mark);
         }
         let key = source.varint()?;
-        let Ok(short) = u8::try_from(key) else {
-            unknown(source, key, depth)?;
+        let entry = u8::try_from(key).map_or(Entry::UNKNOWN, |key| table.entry(key));
+        if !field::<S, FULL>(source, key, entry, depth, tally)? {
             continue;
-        };
-        let entry = table.entry(short);
-        match entry.kind {
-            Kind::Unknown => {
-                unknown(source, key, depth)?;
-                continue;
-            }
-            Kind::Refused => return Err(refusal(key)),
-            Kind::Varint => {
-                source.varint()?;
-                continue;
-            }
-            Kind::Fixed32 => {
-                source.skip(4)?;
-                continue;
-            }
-            Kind::Fixed64 => {
-                source.skip(8)?;
-                continue;
-            }
-            Kind::Text if FULL => {
-                source.text()?;
-                continue;
-            }
-            Kind::Bytes | Kind::Text => {
-                source.bytes()?;
-                continue;
-            }
-            Kind::Varints => {
-                let mark = source.enter()?;
-                while !source.at_end() {
-                    source.varint()?;
-                }
-                source.leave(mark);
-                continue;
-            }
-            Kind::Fixed64s => {
-                let mark = source.enter()?;
-                while !source.at_end() {
-                    source.skip(8)?;
-                }
-                source.leave(mark);
-                continue;
-            }
-            Kind::Attribute | Kind::Message if !FULL => {
-                source.bytes()?;
-                continue;
-            }
-            // An attribute holds a value, two messages further down.
-            Kind::Attribute => {
-                if depth < DEPTH_MAX - 1 && source.attribute() {
-                    continue;
-                }
-            }
-            Kind::Message | Kind::Path => {}
-            Kind::Metric => tally.metric(),
-            Kind::Data => tally.data(entry.child),
-            Kind::Item => {
-                tally.items = tally.items.wrapping_add(1);
-                if !FULL {
-                    source.bytes()?;
-                    continue;
-                }
-            }
         }
         let Some(frame) = stack.0.get_mut(depth) else {
             return Err(TOO_DEEP);
@@ -210,54 +151,131 @@ pub(super) fn walk<S: Source, const FULL: bool>(
     }
 }
 
-/// The messages of a request may be nested this deep and no deeper.
+/// Reads what follows a key, or says `true` where that is a message to enter.
+#[inline(always)]
+fn field<S: Source, const FULL: bool>(
+    source: &mut S,
+    key: u64,
+    entry: Entry,
+    depth: usize,
+    tally: &mut Tally,
+) -> Result<bool, Fault> {
+    match entry.kind {
+        Kind::Unknown => unknown(source, key, depth)?,
+        Kind::Refused => return Err(refusal(key)),
+        Kind::Varint => {
+            source.varint()?;
+        }
+        Kind::Fixed32 => source.skip(4)?,
+        Kind::Fixed64 => source.skip(8)?,
+        Kind::Text if FULL => source.text()?,
+        Kind::Bytes | Kind::Text => {
+            source.bytes()?;
+        }
+        Kind::Varints => {
+            let mark = source.enter()?;
+            while !source.at_end() {
+                source.varint()?;
+            }
+            source.leave(mark);
+        }
+        Kind::Fixed64s => {
+            if !source.bytes()?.is_multiple_of(8) {
+                return Err("packed 8-byte values that do not fill their length");
+            }
+        }
+        Kind::Attribute | Kind::Message if !FULL => {
+            source.bytes()?;
+        }
+        // An attribute holds a value, two messages further down.
+        Kind::Attribute => return Ok(depth >= DEPTH_MAX - 1 || !source.attribute()),
+        Kind::Message | Kind::Path => return Ok(true),
+        Kind::Metric => {
+            tally.metric();
+            return Ok(true);
+        }
+        Kind::Data => {
+            tally.data(entry.child);
+            return Ok(true);
+        }
+        Kind::Item => {
+            tally.item();
+            if FULL {
+                return Ok(true);
+            }
+            source.bytes()?;
+        }
+    }
+    Ok(false)
+}
+
+/// Messages or groups inside one another, past the bound.
 const TOO_DEEP: Fault = "messages or groups nested more than 100 deep";
 
 /// Passes over a field that the schema does not have, in a message `depth` deep.
 #[cold]
 fn unknown<S: Source>(source: &mut S, key: u64, depth: usize) -> Result<(), Fault> {
-    let mut groups = [0; DEPTH_MAX];
-    let mut open: usize = 0;
-    let mut key = key;
-    loop {
-        if u32::try_from(key).is_err() {
-            return Err("field key over 32 bits");
-        }
-        let number = key >> 3;
-        let wire = key & 7;
-        if number == 0 {
-            return Err(refusal(key));
-        }
-        if open > 0 && wire == 4 {
+    let (number, wire) = split(key)?;
+    if depth >= DEPTH_MAX {
+        return Err(TOO_DEEP);
+    }
+    if wire == 3 {
+        group(source, number, depth)
+    } else {
+        scalar(source, key)
+    }
+}
+
+/// Passes over a group up to its end, and over the groups inside it.
+fn group<S: Source>(source: &mut S, number: u64, depth: usize) -> Result<(), Fault> {
+    let mut groups = [number; DEPTH_MAX];
+    let mut open: usize = 1;
+    while open > 0 {
+        let key = source.varint()?;
+        let (number, wire) = split(key)?;
+        if wire == 4 {
             open = open.wrapping_sub(1);
             if groups.get(open) != Some(&number) {
                 return Err("group end that does not match its start");
             }
-        } else {
-            if depth.wrapping_add(open) >= DEPTH_MAX {
+            continue;
+        }
+        if depth.wrapping_add(open) >= DEPTH_MAX {
+            return Err(TOO_DEEP);
+        }
+        if wire == 3 {
+            let Some(group) = groups.get_mut(open) else {
                 return Err(TOO_DEEP);
-            }
-            match wire {
-                0 => {
-                    source.varint()?;
-                }
-                1 => source.skip(8)?,
-                2 => source.bytes()?,
-                3 => {
-                    let Some(group) = groups.get_mut(open) else {
-                        return Err(TOO_DEEP);
-                    };
-                    *group = number;
-                    open = open.wrapping_add(1);
-                }
-                5 => source.skip(4)?,
-                _ => return Err(refusal(key)),
-            }
+            };
+            *group = number;
+            open = open.wrapping_add(1);
+        } else {
+            scalar(source, key)?;
         }
-        if open == 0 {
-            return Ok(());
-        }
-        key = source.varint()?;
+    }
+    Ok(())
+}
+
+/// Passes over what follows a key that opens no group.
+fn scalar<S: Source>(source: &mut S, key: u64) -> Result<(), Fault> {
+    match key & 7 {
+        0 => source.varint().map(|_| ()),
+        1 => source.skip(8),
+        2 => source.bytes().map(|_| ()),
+        5 => source.skip(4),
+        _ => Err(refusal(key)),
+    }
+}
+
+/// The field number and the wire type that a key holds.
+const fn split(key: u64) -> Result<(u64, u64), Fault> {
+    if key >> 32 != 0 {
+        return Err("field key over 32 bits");
+    }
+    if key >> 3 == 0 {
+        Err(refusal(key))
+    } else {
+        Ok((key >> 3, key & 7))
     }
 }
 

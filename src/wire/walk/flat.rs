@@ -2,7 +2,7 @@
 
 use super::{
     engine::{Fault, Source},
-    text::is_utf8,
+    text::{is_ascii, is_utf8},
 };
 
 /// A field that reaches past the message that holds it.
@@ -80,9 +80,8 @@ impl<'a> Source for Flat<'a> {
     }
 
     #[inline(always)]
-    fn bytes(&mut self) -> Result<(), Fault> {
-        self.take()?;
-        Ok(())
+    fn bytes(&mut self) -> Result<usize, Fault> {
+        Ok(self.take()?.len())
     }
 
     #[inline(always)]
@@ -167,13 +166,13 @@ fn attribute(window: &[u8]) -> Option<&[u8]> {
     }
     let sound = match value {
         // Keys and lengths are below 0x80 as ASCII is, so that one look over the pair will do.
-        [0x0a, length, text @ ..] => text.len() == usize::from(*length) && pair.is_ascii(),
-        [0x10 | 0x18, 0..0x80] => key.is_ascii(),
+        [0x0a, length, text @ ..] => text.len() == usize::from(*length) && is_ascii(pair),
+        [0x10 | 0x18, 0..0x80] => is_ascii(key),
         [0x18, ..] => {
             let [_, number @ ..] = value else { return None };
-            matches!(long_varint(number), Ok((_, []))) && key.is_ascii()
+            matches!(long_varint(number), Ok((_, []))) && is_ascii(key)
         }
-        [0x21, _, _, _, _, _, _, _, _] => key.is_ascii(),
+        [0x21, _, _, _, _, _, _, _, _] => is_ascii(key),
         _ => false,
     };
     sound.then_some(rest)

@@ -1,4 +1,5 @@
 //! Proves that a request is well formed and counts its items, over the segments as they lie.
+#![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 mod engine;
 mod flat;
@@ -43,7 +44,8 @@ impl std::error::Error for Malformed {}
 /// further than the length of an item; [`Validate::Full`] accepts exactly what a decoder of the
 /// request accepts. Where a metric carries two kinds of data the last kind counts, as in a decoder.
 ///
-/// - Cost: no allocation, no recursion, 4 KiB of stack; figures in benches/walk.rs.
+/// - Cost: no allocation, no recursion, 5 KiB of stack. A span of 420 bytes takes 7 ns for items
+///   and 80 ns in full; in segments of 16 KiB, 10 and 95 ns (benches/walk.rs).
 /// - Source: the Protocol Buffers encoding guide; the messages of OTLP 1.11.0.
 ///
 /// # Errors

@@ -124,9 +124,10 @@ impl Source for Segments<'_> {
         Ok(())
     }
 
-    fn bytes(&mut self) -> Result<(), Fault> {
+    fn bytes(&mut self) -> Result<usize, Fault> {
         let length = self.length()?;
-        self.skip(length)
+        self.skip(length)?;
+        Ok(length)
     }
 
     fn text(&mut self) -> Result<(), Fault> {

@@ -3,7 +3,29 @@
 /// Whether `text` is UTF-8.
 #[inline(always)]
 pub(super) fn is_utf8(text: &[u8]) -> bool {
-    text.is_ascii() || simdutf8::basic::from_utf8(text).is_ok()
+    is_ascii(text) || simdutf8::basic::from_utf8(text).is_ok()
+}
+
+/// Whether no byte is above 0x7f: 16 bytes at a time, the last look overlapping the one before.
+///
+/// - Measured: with the standard library's, the full walk takes 98 ns a span in place of 75
+///   (benches/walk.rs).
+#[inline(always)]
+pub(super) fn is_ascii(text: &[u8]) -> bool {
+    const HIGH_16: u128 = 0x8080_8080_8080_8080_8080_8080_8080_8080;
+    const HIGH_8: u64 = 0x8080_8080_8080_8080;
+    if let (Some((head, rest)), Some(tail)) = (text.split_first_chunk(), text.last_chunk()) {
+        let ends = u128::from_ne_bytes(*head) | u128::from_ne_bytes(*tail);
+        let (middle, _) = rest.as_chunks();
+        let bits = middle
+            .iter()
+            .fold(ends, |bits, chunk| bits | u128::from_ne_bytes(*chunk));
+        return bits & HIGH_16 == 0;
+    }
+    if let (Some(head), Some(tail)) = (text.first_chunk(), text.last_chunk()) {
+        return (u64::from_ne_bytes(*head) | u64::from_ne_bytes(*tail)) & HIGH_8 == 0;
+    }
+    text.iter().fold(0, |bits, byte| bits | byte) < 0x80
 }
 
 /// UTF-8 that comes in pieces.

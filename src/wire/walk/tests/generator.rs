@@ -56,18 +56,47 @@ pub(super) fn message(
     let definition = PROTOCOL
         .get(name)
         .unwrap_or_else(|| panic!("no message {name}"));
-    // The way to the items is short of fields; the items are rich in them.
-    for _ in 0..choices.below(if depth > 12 { 2 } else { 8 }) + usize::from(depth < 4) {
-        if choices.one_in(noise.odd) {
-            unknown(choices, noise, 0, &mut out);
-        } else if choices.one_in(noise.wrong) {
-            wrong(choices, &mut out);
-        } else {
+    if choices.one_in(3) {
+        // Fields as they come. The way to the items is short of them, so that it gets one at least.
+        for _ in 0..choices.below(if depth > 12 { 2 } else { 8 }) + usize::from(depth < 4) {
             let field = &definition.fields[choices.below(definition.fields.len())];
             value(field, choices, noise, depth, &mut out);
+            noises(choices, noise, &mut out);
+        }
+        return out;
+    }
+    // Fields as encoders write them: in order, and one of each choice of several.
+    let mut chosen = None;
+    for field in &definition.fields {
+        let times = match field.oneof {
+            Some(_) if chosen == field.oneof => 0,
+            Some(_) => usize::from(choices.one_in(3)),
+            None if field.is_repeated() && depth < 12 => choices.below(3),
+            None => usize::from(!choices.one_in(4)),
+        };
+        // Where the choices have run out, only the way to the items goes on.
+        let times = if choices.bytes.is_empty() && depth > 3 {
+            0
+        } else {
+            times
+        };
+        for _ in 0..times {
+            chosen = field.oneof;
+            value(field, choices, noise, depth, &mut out);
+            noises(choices, noise, &mut out);
         }
     }
     out
+}
+
+/// Perhaps adds what no encoder writes.
+fn noises(choices: &mut Choices<'_>, noise: Noise, out: &mut Vec<u8>) {
+    if choices.one_in(noise.odd) {
+        unknown(choices, noise, 0, out);
+    }
+    if choices.one_in(noise.wrong) {
+        wrong(choices, out);
+    }
 }
 
 fn value(field: &Field, choices: &mut Choices<'_>, noise: Noise, depth: usize, out: &mut Vec<u8>) {

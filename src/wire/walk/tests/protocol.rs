@@ -39,6 +39,8 @@ pub(super) struct Field {
     kind: i32,
     #[prost(string, tag = "6")]
     type_name: String,
+    #[prost(int32, optional, tag = "9")]
+    pub(super) oneof: Option<i32>,
 }
 
 /// How a field's values lie on the wire.
@@ -83,7 +85,9 @@ pub(super) static PROTOCOL: LazyLock<HashMap<String, Definition>> = LazyLock::ne
         for nested in &message.nested {
             add(all, &name, nested);
         }
-        all.insert(name, message.clone());
+        let mut message = message.clone();
+        message.fields.sort_by_key(|field| field.number);
+        all.insert(name, message);
     }
     let set = FileSet::decode(opentelemetry_proto::DESCRIPTORS).unwrap();
     let mut all = HashMap::new();
