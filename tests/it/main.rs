@@ -13,6 +13,7 @@ mod acceptance;
 mod delivery;
 mod heavy;
 mod lifecycle;
+mod limits;
 mod outcomes;
 mod refusals;
 mod startup;
