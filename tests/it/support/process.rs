@@ -12,7 +12,7 @@ use std::{
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use tokio::sync::watch;
 
-use super::{Collector, Ledger, Sender, Transport, within};
+use super::{Collector, Ledger, PATIENCE, Sender, Transport, within};
 
 /// The environment of a run that has not started.
 #[derive(Clone, Debug)]
@@ -129,10 +129,12 @@ impl Otlp {
     }
 
     async fn until(&self, what: &str, mut holds: impl FnMut(&Seen) -> bool) {
-        drop(
-            within(what, self.seen.clone().wait_for(|seen| holds(seen)))
-                .await
-                .unwrap(),
+        let mut seen = self.seen.clone();
+        let waited = tokio::time::timeout(PATIENCE, seen.wait_for(|seen| holds(seen))).await;
+        assert!(
+            waited.is_ok(),
+            "{what}: not within {PATIENCE:?}; its log:\n{}",
+            self.log()
         );
     }
 
@@ -271,7 +273,15 @@ impl Otlp {
 }
 
 impl Drop for Otlp {
+    #[expect(
+        clippy::print_stderr,
+        reason = "a failing test shows what the forwarder said"
+    )]
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            let ended = self.seen.borrow().exit;
+            eprintln!("the forwarder's end: {ended:?}; its log:\n{}", self.log());
+        }
         self.signal(Signal::KILL);
         if let Some(keeper) = self.keeper.take() {
             drop(keeper.join());
