@@ -32,8 +32,13 @@ fn batch(c: &mut Criterion) {
                         let bytes = 3 * slice.len();
                         let mut permit = Permit::none(&budget);
                         permit.cover(bytes).unwrap_or_default();
-                        let request =
-                            ExportRequest { signal: Signal::Traces, items: 100, body, bytes, permit };
+                        let request = ExportRequest {
+                            signal: Signal::Traces,
+                            items: 100,
+                            body,
+                            bytes,
+                            permit,
+                        };
                         let (ack, sealed) = batcher.push(request, now);
                         black_box((ack, sealed.is_some()));
                     }
