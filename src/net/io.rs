@@ -44,6 +44,7 @@ struct Shared {
     inner: RefCell<Inner>,
     buffers: Rc<Buffers>,
     gate: Option<Rc<Gate>>,
+    gate_place: Cell<u64>,
     /// Requests of this connection whose body is admitted and not yet whole: they pass the gate,
     /// because what they hold is counted already and only their end releases it.
     half_read: Cell<usize>,
@@ -89,6 +90,7 @@ impl Io {
             }),
             buffers,
             gate,
+            gate_place: Cell::new(0),
             half_read: Cell::new(0),
             reads_left: Cell::new(READS_PER_POLL_MAX),
             read_at: Cell::new(now),
@@ -203,7 +205,7 @@ impl Shared {
             && gate.is_closed()
             && self.half_read.get() == 0
         {
-            gate.wait(cx.waker());
+            gate.wait(&self.gate_place, cx.waker());
             return Poll::Pending;
         }
         let Some(reads_left) = self.reads_left.get().checked_sub(1) else {

@@ -111,3 +111,31 @@ fn groups_are_bounded_where_a_decoder_bounds_them() {
         }
     }
 }
+
+#[test]
+fn packed_values_fill_their_length_as_a_decoder_wants_it() {
+    // Bucket counts and bounds of a histogram, of an exponential one; the numbers of a sample.
+    let ways: [(Signal, &[u64]); 6] = [
+        (Signal::Metrics, &[1, 2, 2, 9, 1, 6]),
+        (Signal::Metrics, &[1, 2, 2, 9, 1, 7]),
+        (Signal::Metrics, &[1, 2, 2, 10, 1, 8, 2]),
+        (Signal::Profiles, &[1, 2, 2, 2, 2]),
+        (Signal::Profiles, &[1, 2, 2, 2, 4]),
+        (Signal::Profiles, &[1, 2, 2, 2, 5]),
+    ];
+    for (signal, way) in ways {
+        for length in 0..26 {
+            for byte in [0x00, 0x01, 0x80, 0xff] {
+                let mut values = vec![byte; length];
+                for last in [byte, 0x01, 0x02] {
+                    if let Some(end) = values.last_mut() {
+                        *end = last;
+                    }
+                    let body = nest(&values, way);
+                    let segments: Vec<Bytes> = body.chunks(5).map(Bytes::copy_from_slice).collect();
+                    check(signal, &body, &segments);
+                }
+            }
+        }
+    }
+}
