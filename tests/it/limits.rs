@@ -124,3 +124,51 @@ async fn two_shards_keep_one_ledger() {
     assert_eq!(ledger.items(Signal::Logs, "delivered"), 120.0);
     assert_eq!(collector.accepted_ids(Signal::Logs).len(), 120);
 }
+
+#[tokio::test]
+async fn a_long_queue_that_became_too_late_is_accounted_for_and_harms_nothing() {
+    const REQUESTS: usize = 3_000;
+    let collector = Collector::start().await;
+    collector.behave(Behaviour::Hold);
+    let setup = Setup::to([&collector])
+        .set("OTLP_ACKNOWLEDGE", "queued")
+        .set("OTLP_TIMEOUT", "1s");
+    let setup = setup
+        .set("OTLP_BATCH_SIZE", "1")
+        .set("OTLP_MAX_CONCURRENT_REQUESTS", "1");
+    let otlp = setup.start().await;
+    let sender = otlp.sender(Transport::Grpc).await;
+    let mut calls = JoinSet::new();
+    for _ in 0..REQUESTS {
+        let mut sender = sender.share();
+        calls.spawn(async move { sender.send(&payload(Signal::Logs, 1)).await });
+    }
+    let answers = within("every answer", calls.join_all()).await;
+    assert!(
+        answers.iter().all(|answer| answer.accepted()),
+        "queued is taken at once"
+    );
+    let settled = otlp
+        .until_ledger("nothing waits", |now| {
+            now.items(Signal::Logs, "waiting") == 0.0
+        })
+        .await;
+    assert_eq!(settled.items(Signal::Logs, "received"), 3_000.0);
+    assert_eq!(
+        settled.items(Signal::Logs, "dropped"),
+        3_000.0,
+        "what was acknowledged is named"
+    );
+    collector.behave(Behaviour::Accept);
+    assert!(
+        sender
+            .share()
+            .send(&payload(Signal::Logs, 1))
+            .await
+            .accepted()
+    );
+    otlp.until_ledger("it is delivered", |now| {
+        now.items(Signal::Logs, "delivered") == 1.0
+    })
+    .await;
+}
