@@ -140,19 +140,33 @@ impl Pipeline {
         self.under_way.set(self.under_way.get() + 1);
         let pipeline = Rc::clone(self);
         rt::spawn(async move {
-            pipeline.deliver(batch).await;
+            let signal = batch.signal();
+            let mut next = Some(batch);
+            // A task runs inside the call that spawns it, up to its first wait: were each batch to
+            // start the next one, a queue of batches that are too late to send would nest as deep
+            // as it is long.
+            while let Some(batch) = next {
+                pipeline.deliver(batch).await;
+                next = pipeline.next_waiting(signal);
+            }
             pipeline.under_way.set(pipeline.under_way.get() - 1);
             pipeline.go_on();
         });
     }
 
+    /// The batch that waits longest, where there is a place for it.
+    fn next_waiting(&self, signal: Signal) -> Option<Batch> {
+        if self.exporter.has_room(signal) {
+            self.waiting.borrow_mut()[signal.index()].pop_front()
+        } else {
+            None
+        }
+    }
+
     /// A place is free: the next batch that waits takes it, else an open one may.
     fn go_on(self: &Rc<Self>) {
         for signal in Signal::ALL {
-            while self.exporter.has_room(signal) {
-                let Some(batch) = self.waiting.borrow_mut()[signal.index()].pop_front() else {
-                    break;
-                };
+            while let Some(batch) = self.next_waiting(signal) {
                 self.start(batch);
             }
         }
