@@ -101,13 +101,12 @@ impl Exporter {
         candidates.peek().is_none() || candidates.any(|collector| test(collector))
     }
 
-    /// Requests in flight to all collectors.
+    /// Whether every collector has as many requests in flight as it may.
     #[must_use]
-    pub fn in_flight(&self) -> usize {
+    pub fn is_full(&self) -> bool {
         self.collectors
             .iter()
-            .map(|collector| collector.in_flight())
-            .sum()
+            .all(|collector| !collector.has_room())
     }
 
     /// Sends a message to one collector and reads its answer, by `sealed_at` plus the operation

@@ -29,6 +29,11 @@ use crate::rt::{self, TcpStream};
 /// - Source: chosen: 4 × 64 KiB is a quarter of a full batch.
 const READS_PER_POLL_MAX: u32 = 4;
 
+/// Bytes that pass a closed gate besides those of the bodies: heads of frames and of chunks.
+///
+/// - Source: chosen: a few HTTP/2 frames.
+const FRAMING_BYTES: usize = 128;
+
 /// The connection as the HTTP libraries see it.
 pub struct Io {
     shared: Rc<Shared>,
@@ -45,9 +50,9 @@ struct Shared {
     buffers: Rc<Buffers>,
     gate: Option<Rc<Gate>>,
     gate_place: Cell<u64>,
-    /// Requests of this connection whose body is admitted and not yet whole: they pass the gate,
-    /// because what they hold is counted already and only their end releases it.
-    half_read: Cell<usize>,
+    /// Bytes that are missing of bodies that were admitted: they pass the gate, because they are
+    /// counted already and only the end of their body releases it.
+    owed: Cell<usize>,
     /// Reads left before the connection lets the others run.
     reads_left: Cell<u32>,
     read_at: Cell<Instant>,
@@ -91,7 +96,7 @@ impl Io {
             buffers,
             gate,
             gate_place: Cell::new(0),
-            half_read: Cell::new(0),
+            owed: Cell::new(0),
             reads_left: Cell::new(READS_PER_POLL_MAX),
             read_at: Cell::new(now),
             written_at: Cell::new(now),
@@ -140,20 +145,18 @@ impl IoHandle {
         }
     }
 
-    /// Counts a request whose body is admitted and not yet whole, so that it passes the gate.
-    pub fn half_read_begins(&self) {
-        self.shared.half_read.set(self.shared.half_read.get() + 1);
+    /// Lets as many bytes pass the gate: they are missing of a body that was admitted.
+    pub fn owe(&self, bytes: usize) {
+        self.shared
+            .owed
+            .set(self.shared.owed.get().saturating_add(bytes));
     }
 
-    /// The counterpart of [`IoHandle::half_read_begins`].
-    pub fn half_read_ends(&self) {
-        debug_assert!(
-            self.shared.half_read.get() > 0,
-            "each end has its beginning"
-        );
-        self.shared
-            .half_read
-            .set(self.shared.half_read.get().saturating_sub(1));
+    /// The counterpart of [`IoHandle::owe`]: the bytes came, or are not waited for any more.
+    pub fn settle(&self, bytes: usize) {
+        let owed = self.shared.owed.get();
+        debug_assert!(owed >= bytes, "no more comes than was owed");
+        self.shared.owed.set(owed.saturating_sub(bytes));
     }
 
     /// When bytes last came from the peer.
@@ -201,12 +204,19 @@ impl Inner {
 impl Shared {
     /// Reads once from the socket behind what is there already. 0 is the end.
     fn poll_fill(&self, inner: &mut Inner, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let mut room = READ_BYTES;
         if let Some(gate) = &self.gate
             && gate.is_closed()
-            && self.half_read.get() == 0
         {
-            gate.wait(&self.gate_place, cx.waker());
-            return Poll::Pending;
+            if self.owed.get() == 0 {
+                gate.wait(&self.gate_place, cx.waker());
+                return Poll::Pending;
+            }
+            room = self
+                .owed
+                .get()
+                .saturating_add(FRAMING_BYTES)
+                .min(READ_BYTES);
         }
         let Some(reads_left) = self.reads_left.get().checked_sub(1) else {
             cx.waker().wake_by_ref();
@@ -223,7 +233,8 @@ impl Shared {
             start: 0,
             end: 0,
         });
-        let polled = stream.poll_read(cx, &mut ahead.buffer[ahead.end..READ_BYTES]);
+        let end = READ_BYTES.min(ahead.end + room);
+        let polled = stream.poll_read(cx, &mut ahead.buffer[ahead.end..end]);
         if let Poll::Ready(Ok(read)) = &polled {
             ahead.end += read;
             self.read_at.set(rt::now());
@@ -380,7 +391,7 @@ impl fmt::Debug for Io {
 impl fmt::Debug for IoHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("IoHandle")
-            .field("half_read", &self.shared.half_read)
+            .field("owed", &self.shared.owed)
             .finish_non_exhaustive()
     }
 }

@@ -11,7 +11,7 @@ mod listen;
 
 pub use buffers::Buffers;
 pub use driver::Driver;
-pub use gate::Gate;
+pub use gate::{Gate, Hold};
 pub use hyper_io::HyperIo;
 pub use io::{Io, IoHandle};
 pub use listen::bind;

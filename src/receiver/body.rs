@@ -27,6 +27,11 @@ use crate::{
 /// - Source: chosen: a copy of this size costs less than the slice's own bookkeeping.
 const SLICE_BYTES_MIN: usize = 1024;
 
+/// Bytes that pass a closed gate at a time for a body whose length was not declared.
+///
+/// - Source: chosen: one HTTP/2 frame of the default size.
+const UNKNOWN_BYTES: usize = 16 * 1024;
+
 /// A whole body, and what it holds of the budget.
 #[derive(Debug)]
 pub(super) struct Received {
@@ -115,7 +120,7 @@ impl<'a> Reader<'a> {
             context,
             half_read: HalfRead {
                 connection,
-                counted: false,
+                owed: 0,
             },
             call,
             permit: Permit::none(&context.budget),
@@ -133,6 +138,7 @@ impl<'a> Reader<'a> {
             }
             if let Some(length) = call.length {
                 reader.cover(length)?;
+                reader.half_read.begin(Some(length));
             }
         }
         Ok(reader)
@@ -150,7 +156,6 @@ impl<'a> Reader<'a> {
         self.permit
             .cover(bytes)
             .map_err(|_spent| self.context.memory_full())?;
-        self.half_read.begin();
         Ok(())
     }
 
@@ -162,6 +167,7 @@ impl<'a> Reader<'a> {
             return Ok(());
         }
         self.wire_bytes += chunk.len();
+        self.half_read.came(chunk.len());
         match self.prefix {
             Some(prefix) if self.wire_bytes > prefix.len => {
                 return Err(malformed(
@@ -170,7 +176,10 @@ impl<'a> Reader<'a> {
                 ));
             }
             Some(_) => {}
-            None => self.cover(self.wire_bytes)?,
+            None => {
+                self.cover(self.wire_bytes)?;
+                self.half_read.begin(None);
+            }
         }
         match &mut self.body {
             Shape::Plain { slices, tail } => {
@@ -204,6 +213,7 @@ impl<'a> Reader<'a> {
         let prefix = Prefix::parse(bytes)
             .ok_or_else(|| malformed("a message flag that gRPC does not know", 0))?;
         self.cover(prefix.len)?;
+        self.half_read.begin(Some(prefix.len));
         if prefix.compressed {
             if !self.call.gzip {
                 return Err(Refusal::permanent(
@@ -270,23 +280,29 @@ impl<'a> Reader<'a> {
 /// Keeps the connection readable while its admitted body is not whole.
 struct HalfRead<'a> {
     connection: &'a Connection,
-    counted: bool,
+    owed: usize,
 }
 
 impl HalfRead<'_> {
-    fn begin(&mut self) {
-        if !self.counted {
-            self.counted = true;
-            self.connection.driver().io().half_read_begins();
+    /// The body is admitted; `bytes` of it are to come, as far as that is known. One more is owed
+    /// until the end, because the end of a body may be a frame of its own.
+    fn begin(&mut self, bytes: Option<usize>) {
+        if self.owed == 0 {
+            self.owed = bytes.unwrap_or(UNKNOWN_BYTES).saturating_add(1);
+            self.connection.driver().io().owe(self.owed);
         }
+    }
+
+    fn came(&mut self, bytes: usize) {
+        let paid = bytes.min(self.owed.saturating_sub(1));
+        self.owed -= paid;
+        self.connection.driver().io().settle(paid);
     }
 }
 
 impl Drop for HalfRead<'_> {
     fn drop(&mut self) {
-        if self.counted {
-            self.connection.driver().io().half_read_ends();
-        }
+        self.connection.driver().io().settle(self.owed);
     }
 }
 

@@ -14,7 +14,7 @@ use crate::{
     config::{Acknowledge, Config},
     exporter::{Exporter, Shared},
     metrics::ShardMetrics,
-    net::{Buffers, Gate},
+    net::{Buffers, Gate, Hold},
     receiver::{self, Connections, Context, Reads},
     rt::{self, Jitter},
     signal::Signal,
@@ -62,7 +62,7 @@ pub async fn run(setup: Setup, on_listening: impl FnOnce()) {
     let gate = Rc::new(Gate::default());
     let budget = Budget::new(memory_bytes, {
         let gate = Rc::clone(&gate);
-        move |over_soft| gate.set_closed(over_soft)
+        move |over_soft| gate.hold(Hold::Memory, over_soft)
     });
     let exporter = Exporter::new(
         &config.export,
@@ -73,7 +73,7 @@ pub async fn run(setup: Setup, on_listening: impl FnOnce()) {
             response_bytes_max: config.limits.response_bytes,
         },
     );
-    let pipeline = Pipeline::new(&config, exporter, Arc::clone(&metrics));
+    let pipeline = Pipeline::new(&config, exporter, Rc::clone(&gate), Arc::clone(&metrics));
     let context = Rc::new(Context {
         budget,
         gate,
@@ -128,7 +128,7 @@ async fn drain(config: &Config, context: &Context, pipeline: &Rc<Pipeline>) {
 async fn look_after(context: Rc<Context>, pipeline: Rc<Pipeline>) {
     loop {
         context.sweep();
-        pipeline.exporter().sweep();
+        pipeline.sweep();
         let busy = context.connections.count() > 0 || pipeline.batches() > 0;
         if busy {
             rt::sleep(SWEEP_INTERVAL).await;
