@@ -15,7 +15,7 @@ const NAME_CHARS_MAX: usize = 60;
 /// Characters of a log record's body.
 const BODY_CHARS_MAX: usize = 200;
 
-/// `GET /cart  server  12.3 ms  error: no stock  4bf92f35  http.request.method=GET`
+/// `GET /cart  server  12.3 ms  error  4bf92f35  no stock  http.request.method=GET`
 pub(super) fn span(span: &Span, paint: Paint) -> String {
     let kind = match span.kind() {
         SpanKind::Unspecified => "-",
@@ -31,18 +31,23 @@ pub(super) fn span(span: &Span, paint: Paint) -> String {
     let status = span.status.as_ref();
     let message = status.map_or_else(String::new, |it| safe(&it.message, NAME_CHARS_MAX));
     let status = match status.map(|status| status.code()) {
-        Some(StatusCode::Error) if message.is_empty() => paint.red("error"),
-        Some(StatusCode::Error) => paint.red(&format!("error: {message}")),
-        Some(StatusCode::Ok) => "ok".to_owned(),
-        Some(StatusCode::Unset) | None => "-".to_owned(),
+        Some(StatusCode::Error) => paint.red("error"),
+        Some(StatusCode::Ok) => "ok   ".to_owned(),
+        Some(StatusCode::Unset) | None => "-    ".to_owned(),
     };
-    format!(
-        "{:<28} {kind:<8} {:>9}  {status:<5}  {}  {}",
+    let line = format!(
+        "{:<28} {kind:<8} {:>9}  {status}  {:<8}",
         safe(&span.name, NAME_CHARS_MAX),
         duration(took),
         short_id(&span.trace_id),
+    );
+    let rest = [
+        paint.red(&message),
         paint.dim(&attributes(&span.attributes)),
-    )
+    ];
+    rest.into_iter()
+        .filter(|part| !part.is_empty())
+        .fold(line, |line, part| format!("{line}  {part}"))
 }
 
 /// `12:03:44.123 ERROR payment refused  4bf92f35  order.id=42`

@@ -122,7 +122,7 @@ fn a_span_is_a_heading_and_a_line() {
     assert_eq!(
         shown(Signal::Traces, spans(1)),
         "12:00:00.007 traces  checkout  1 span  shop 1.2\n  GET /0                       server     \
-         12.3 ms  error: no stock  4bf92f35  http.route=/\n"
+         12.3 ms  error  4bf92f35  no stock  http.route=/\n"
     );
 }
 

@@ -15,10 +15,11 @@ pub(super) fn grouped(count: u64) -> String {
     text
 }
 
-/// Microseconds in three digits.
+/// Microseconds in three digits; `-` for 0, which no request takes.
 pub(super) fn latency(microseconds: u64) -> String {
     match microseconds {
-        0..1_000 => format!("{microseconds} us"),
+        0 => "-".to_owned(),
+        1..1_000 => format!("{microseconds} us"),
         1_000..99_950 => {
             let tenths = (microseconds + 50) / 100;
             format!("{}.{} ms", tenths / 10, tenths % 10)
@@ -59,6 +60,7 @@ mod tests {
         assert_eq!(grouped(999), "999");
         assert_eq!(grouped(1_000), "1,000");
         assert_eq!(grouped(12_345_678), "12,345,678");
+        assert_eq!(latency(0), "-");
         assert_eq!(latency(999), "999 us");
         assert_eq!(latency(1_250), "1.3 ms");
         assert_eq!(latency(99_999), "100 ms");

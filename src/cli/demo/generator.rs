@@ -58,8 +58,13 @@ pub(super) struct Plan {
 pub(super) enum Note {
     /// How long the requests took that were acknowledged since the last note, in microseconds.
     Latency(Histogram<u64>),
-    /// The thread has sent all and heard all; the numbers of the items that were acknowledged.
-    Done([Ids; 4]),
+    /// The thread has sent all and heard all.
+    Done {
+        /// The numbers of the items that were acknowledged.
+        acknowledged: [Ids; 4],
+        /// When it heard the last answer.
+        last_answer: Instant,
+    },
 }
 
 /// A running generator.
@@ -131,6 +136,7 @@ struct Senders {
     pace: Option<(Duration, Cell<Instant>)>,
     latency: RefCell<Histogram<u64>>,
     acknowledged: RefCell<[Ids; 4]>,
+    last_answer: Cell<Instant>,
     left: Cell<usize>,
     ended: Notify,
 }
@@ -157,7 +163,10 @@ async fn send_all(plan: Plan, counts: Arc<Counts>, stop: Arc<AtomicBool>, notes:
     senders.hand_over(&notes);
     let acknowledged = mem::take(&mut *senders.acknowledged.borrow_mut());
     // Nobody waits for it where the demo was broken off.
-    drop(notes.send(Note::Done(acknowledged)));
+    drop(notes.send(Note::Done {
+        acknowledged,
+        last_answer: senders.last_answer.get(),
+    }));
 }
 
 impl Senders {
@@ -202,6 +211,7 @@ impl Senders {
             pace,
             latency: RefCell::new(histogram()),
             acknowledged: RefCell::default(),
+            last_answer: Cell::new(rt::now()),
             left: Cell::new(0),
             ended: Notify::default(),
         }
@@ -285,6 +295,7 @@ impl Senders {
             self.counts.in_flight.fetch_add(1, Relaxed);
             let outcome = exporter.send(message, rt::now()).await;
             self.counts.in_flight.fetch_sub(1, Relaxed);
+            self.last_answer.set(rt::now());
             let refusal = match outcome {
                 Outcome::Accepted | Outcome::Partial { rejected: 0, .. } => return true,
                 Outcome::Partial { .. } => None,

@@ -74,6 +74,7 @@ struct Heard {
     /// Since the last line of progress.
     recent: Histogram<u64>,
     acknowledged: [Ids; 4],
+    last_answer: Instant,
     threads_left: usize,
 }
 
@@ -147,7 +148,7 @@ impl Run {
             forwarder,
             generator,
             notes,
-            heard: Heard::new(threads),
+            heard: Heard::new(threads, started),
             started,
             shard_cpu,
         })
@@ -184,7 +185,7 @@ impl Run {
             self.generator.stop();
         }
         self.hear_the_last(events)?;
-        let elapsed = rt::now().saturating_duration_since(self.started);
+        let elapsed = (self.heard.last_answer).saturating_duration_since(self.started);
         let shard_cpu = usage::cpu_of_threads(SHARD_NAME).saturating_sub(self.shard_cpu);
         self.forwarder.finish(events).map_err(Failure::Exit)?;
         self.generator.end();
@@ -269,11 +270,12 @@ impl Run {
 }
 
 impl Heard {
-    fn new(threads: usize) -> Self {
+    fn new(threads: usize, now: Instant) -> Self {
         Self {
             latency: generator::histogram(),
             recent: generator::histogram(),
             acknowledged: Default::default(),
+            last_answer: now,
             threads_left: threads,
         }
     }
@@ -287,9 +289,13 @@ impl Heard {
                         debug_assert!(fits, "all histograms have the same bounds");
                     }
                 }
-                Note::Done(parts) => {
+                Note::Done {
+                    acknowledged,
+                    last_answer,
+                } => {
                     self.threads_left -= 1;
-                    for (all, part) in self.acknowledged.iter_mut().zip(parts) {
+                    self.last_answer = self.last_answer.max(last_answer);
+                    for (all, part) in self.acknowledged.iter_mut().zip(acknowledged) {
                         all.merge(part);
                     }
                 }

@@ -166,7 +166,7 @@ fn whatever_does_not_agree_is_a_fault() {
             it.account.waiting = 1;
         }),
         ("more delivered than arrived", |it| {
-            it.tally.arrived = 899_999
+            it.tally.arrived = 899_999;
         }),
         ("more acknowledged than delivered", |it| {
             it.tally.acknowledged = 900_001;
