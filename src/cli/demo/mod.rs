@@ -5,12 +5,14 @@ mod collector;
 mod counts;
 mod figures;
 mod generator;
+mod heard;
 mod ids;
 mod options;
 mod payload;
 mod progress;
 mod report;
 mod run;
+mod sender;
 mod shop;
 #[cfg(test)]
 mod tests;

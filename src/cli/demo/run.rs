@@ -10,13 +10,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use hdrhistogram::Histogram;
-
 use super::{
     collector::{self, Seen},
     counts::Counts,
-    generator::{self, Generator, Note, Plan, REQUESTS_PER_CONNECTION},
-    ids::Ids,
+    generator::{Generator, Note, Plan, REQUESTS_PER_CONNECTION},
+    heard::Heard,
     options::Options,
     progress::Progress,
     report::{Report, Row, Setup},
@@ -65,17 +63,6 @@ pub(super) struct Run {
     heard: Heard,
     started: Instant,
     shard_cpu: u64,
-}
-
-/// What the generator has told.
-#[derive(Debug)]
-struct Heard {
-    latency: Histogram<u64>,
-    /// Since the last line of progress.
-    recent: Histogram<u64>,
-    acknowledged: [Ids; 4],
-    last_answer: Instant,
-    threads_left: usize,
 }
 
 impl Run {
@@ -266,41 +253,6 @@ impl Run {
             }
         }
         Ok(())
-    }
-}
-
-impl Heard {
-    fn new(threads: usize, now: Instant) -> Self {
-        Self {
-            latency: generator::histogram(),
-            recent: generator::histogram(),
-            acknowledged: Default::default(),
-            last_answer: now,
-            threads_left: threads,
-        }
-    }
-
-    fn take(&mut self, notes: impl Iterator<Item = Note>) {
-        for note in notes {
-            match note {
-                Note::Latency(part) => {
-                    for into in [&mut self.latency, &mut self.recent] {
-                        let fits = into.add(&part).is_ok();
-                        debug_assert!(fits, "all histograms have the same bounds");
-                    }
-                }
-                Note::Done {
-                    acknowledged,
-                    last_answer,
-                } => {
-                    self.threads_left -= 1;
-                    self.last_answer = self.last_answer.max(last_answer);
-                    for (all, part) in self.acknowledged.iter_mut().zip(acknowledged) {
-                        all.merge(part);
-                    }
-                }
-            }
-        }
     }
 }
 
