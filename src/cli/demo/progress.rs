@@ -56,7 +56,6 @@ impl Progress {
                 acknowledged.saturating_sub(self.acknowledged),
                 now.saturating_duration_since(self.last),
             ),
-            acknowledged,
             in_flight: counts.in_flight.load(Relaxed),
             memory: Memory::read().now,
             p50: latencies.value_at_quantile(0.5),
@@ -85,7 +84,6 @@ impl Progress {
 struct Moment {
     elapsed: Duration,
     rate: u64,
-    acknowledged: u64,
     in_flight: u64,
     memory: u64,
     p50: u64,
@@ -95,14 +93,13 @@ struct Moment {
 /// Fewer than 80 characters at any rate that one host reaches.
 fn line(moment: &Moment) -> String {
     format!(
-        "{:>5.1} s {:>9}/s  p50 {} p99 {}  {} in flight  {} {} acked",
+        "{:>5.1} s  {:>9} items/s  p50 {} p99 {}  {} in flight  {}",
         moment.elapsed.as_secs_f64(),
         grouped(moment.rate),
         latency(moment.p50),
         latency(moment.p99),
         moment.in_flight,
         mebibytes(moment.memory),
-        grouped(moment.acknowledged),
     )
 }
 
@@ -121,7 +118,6 @@ mod tests {
         let line = line(&Moment {
             elapsed: Duration::from_secs(600),
             rate: 2_345_678,
-            acknowledged: 999_345_678,
             in_flight: 128,
             memory: 256 << 20,
             p50: 12_345,
@@ -129,7 +125,7 @@ mod tests {
         });
         assert!(line.chars().count() < 80, "{line}");
         assert!(
-            line.contains("2,345,678/s  p50 12.3 ms p99 100 ms"),
+            line.contains("2,345,678 items/s  p50 12.3 ms p99 100 ms"),
             "{line}"
         );
     }
