@@ -206,3 +206,43 @@ impl Item for Metric {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::demo::payload::Payload;
+
+    /// A request comes twice, one comes with numbers that were never given out, and one is cut.
+    #[test]
+    fn what_comes_twice_changed_or_cut_is_noticed() {
+        for signal in [Signal::Traces, Signal::Metrics, Signal::Logs] {
+            let (ended, _heard) = std::sync::mpsc::channel();
+            let mut audit = Audit {
+                counts: Arc::default(),
+                strangers: Arc::default(),
+                seen: Seen::default(),
+                ended,
+            };
+            let first = audit.counts.issue(signal, 30);
+            let payload = Payload::new(signal, 30, 0, 1 << 60);
+            let mut take = |body| {
+                audit.collect(Arrival {
+                    signal,
+                    items: 30,
+                    body,
+                })
+            };
+            let body = payload.numbered(first);
+            assert!(matches!(take(body.clone()), Outcome::Accepted));
+            assert!(matches!(take(body.clone()), Outcome::Accepted));
+            assert!(matches!(take(payload.numbered(30)), Outcome::Accepted));
+            let cut = take(body.slice(..body.len() - 1));
+            assert!(matches!(cut, Outcome::Refused(refusal) if !refusal.is_retryable()));
+            let seen = &audit.seen[signal.index()];
+            assert_eq!(seen.missing_in(&Ids::default()), 30, "{signal}");
+            assert_eq!(seen.repeated(), 30, "{signal}");
+            assert_eq!(audit.strangers.load(Relaxed), 30, "{signal}");
+            assert_eq!(audit.counts.of(signal).arrived, 90, "{signal}");
+        }
+    }
+}
