@@ -54,6 +54,12 @@ impl AdminState {
         }
     }
 
+    /// The figures of the status page.
+    #[must_use]
+    pub fn summary(&self) -> Summary {
+        self.registry.summary()
+    }
+
     /// The status as JSON.
     pub(super) fn status(&self) -> Result<Vec<u8>, serde_json::Error> {
         let phase = self.health.phase();
@@ -62,7 +68,7 @@ impl AdminState {
             phase: phase.name(),
             sentence: phase.to_string(),
             setup: &self.setup,
-            summary: self.registry.summary(),
+            summary: self.summary(),
         })
     }
 }

@@ -16,7 +16,7 @@ use super::cores;
 use crate::{
     admin::{self, AdminState, Health},
     config::{Config, Listen},
-    metrics::{Registry, ShardMetrics},
+    metrics::{Registry, ShardMetrics, Summary},
     net,
     rt::{self, Thread, ThreadOptions},
     shard::{self, Stop},
@@ -50,7 +50,7 @@ pub(super) struct Listening {
 #[derive(Debug)]
 pub(super) struct Forwarder {
     pub listening: Vec<Listening>,
-    pub state: Arc<AdminState>,
+    state: Arc<AdminState>,
     pub shards: usize,
     health: Arc<Health>,
     stops: Vec<Arc<Stop>>,
@@ -185,6 +185,15 @@ impl Forwarder {
             }
             Err(mpsc::RecvError) => return Err(1),
         }
+        self.finish(events)
+    }
+
+    /// Drains and waits for the shards to end.
+    ///
+    /// # Errors
+    ///
+    /// The exit code where a signal came first or the shards did not end in time.
+    pub(super) fn finish(&self, events: &Receiver<Event>) -> Result<(), u8> {
         self.drain();
         let mut left = self.shards;
         while left > 0 {
@@ -206,11 +215,16 @@ impl Forwarder {
     }
 
     /// Tells every shard to finish what it has and to take nothing new.
-    pub(super) fn drain(&self) {
+    fn drain(&self) {
         self.health.drain();
         for stop in &self.stops {
             stop.tell();
         }
+    }
+
+    /// What every shard has counted so far.
+    pub(super) fn summary(&self) -> Summary {
+        self.state.summary()
     }
 
     fn end_of(&mut self, index: usize) -> String {

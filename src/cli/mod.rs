@@ -2,7 +2,10 @@
 
 mod check;
 mod config;
+mod console;
 mod cores;
+mod demo;
+mod embedded;
 mod forwarder;
 mod run;
 
@@ -39,6 +42,9 @@ struct Source {
 enum Verb {
     /// Receives and forwards (the default). Without an endpoint it prints what arrives.
     Run,
+    /// Shows the forwarder at work: sends it realistic telemetry, receives what it forwards, and
+    /// proves item by item that nothing was lost. Exit code 0 or 1.
+    Demo(demo::Options),
     /// Says whether the configuration holds, without starting anything. Exit code 0 or 78.
     Check {
         /// Counts a warning as an error.
@@ -77,6 +83,10 @@ pub fn main() -> ExitCode {
         Verb::Run => {
             drop((out, err));
             run::run(&load, &env)
+        }
+        Verb::Demo(options) => {
+            drop((out, err));
+            demo::demo(&options, load)
         }
         Verb::Check { deny_warnings } => {
             let options = check::CheckOptions {

@@ -8,11 +8,14 @@ use std::{
 
 use super::{
     check::EX_CONFIG,
+    console,
+    embedded::Embedded,
     forwarder::{self, Forwarder},
 };
 use crate::{
-    config::{Environment, LoadOptions, Loaded, load},
-    logging,
+    config::{Config, Environment, LoadOptions, Loaded, load},
+    logging, rt,
+    signal::Signal,
 };
 
 /// Runs until a signal.
@@ -50,7 +53,7 @@ enum Failure {
 
 fn forward(loaded: Loaded) -> Result<(), Failure> {
     let Loaded {
-        config,
+        mut config,
         warnings,
         file,
         ..
@@ -60,6 +63,7 @@ fn forward(loaded: Loaded) -> Result<(), Failure> {
     }
     let (events, happened) = mpsc::channel();
     forwarder::hear_signals(events.clone()).map_err(Failure::Start)?;
+    let console = print_the_rest(&mut config).map_err(Failure::Start)?;
     let acknowledge = format!("{:?}", config.acknowledge).to_lowercase();
     let forwarder = Forwarder::start(config, &events).map_err(Failure::Start)?;
     for port in &forwarder.listening {
@@ -73,7 +77,33 @@ fn forward(loaded: Loaded) -> Result<(), Failure> {
         config = file,
         "ready"
     );
-    forwarder.wait(&happened).map_err(Failure::Exit)
+    let ended = forwarder.wait(&happened).map_err(Failure::Exit);
+    if let Some(console) = console {
+        console.stop();
+    }
+    ended
+}
+
+/// Sends the signals that have no collector to an embedded one that prints them.
+fn print_the_rest(config: &mut Config) -> Result<Option<Embedded>, String> {
+    let is_printed = |signal: &Signal| config.export.endpoints_of(*signal).is_empty();
+    let printed: Vec<&str> = Signal::ALL
+        .into_iter()
+        .filter(is_printed)
+        .map(Signal::name)
+        .collect();
+    if printed.is_empty() {
+        return Ok(None);
+    }
+    rt::preflight().map_err(|obstacle| obstacle.to_string())?;
+    let console = console::start()
+        .map_err(|error| format!("the console collector does not start: {error}"))?;
+    tracing::info!(
+        signals = printed.join(","),
+        "no endpoint is set: what arrives is printed here; set endpoint to forward it"
+    );
+    config.export.endpoints.push(console.endpoint.clone());
+    Ok(Some(console))
 }
 
 /// Writes to standard error what keeps the process from starting.

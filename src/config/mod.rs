@@ -39,3 +39,4 @@ pub use schema::{Key, State};
 pub use shown::Shown;
 pub use source::{Origin, Place};
 pub use template::template;
+pub use units::{parse_duration, show_duration};
