@@ -16,7 +16,7 @@ use crate::{
     config::{Config, Endpoint, HttpVersion, Protocol},
     logging::Limiter,
     metrics::ShardMetrics,
-    net::{self, Buffers, Gate},
+    net::{self, Buffers, Gate, Hold},
     outcome::Outcome,
     receiver::{self, Connections, Context, Reads},
     rt::{self, Jitter, Thread, ThreadOptions},
@@ -141,7 +141,7 @@ fn context<C: Collect>(collect: Rc<RefCell<C>>) -> Context {
     let gate = Rc::new(Gate::default());
     let budget = Budget::new(MEMORY_BYTES, {
         let gate = Rc::clone(&gate);
-        move |over_soft| gate.set_closed(over_soft)
+        move |over_soft| gate.hold(Hold::Memory, over_soft)
     });
     let Config {
         limits, validate, ..
