@@ -153,6 +153,7 @@ fn context<C: Collect>(collect: Rc<RefCell<C>>) -> Context {
         metrics: ShardMetrics::new(0),
         limits,
         validate,
+        served: [true; 4],
         connections_max: CONNECTIONS_MAX,
         submit: Box::new(move |request| {
             let arrival = Arrival {
