@@ -252,6 +252,9 @@ impl Collector {
     }
 
     /// An idle connection; else a fresh one while the pool has room; else the least busy.
+    ///
+    /// A connection that carries many requests at once is idle enough for one more until it has
+    /// its even share of them: what one connection carries needs no second.
     async fn connection(self: &Rc<Self>) -> Result<Rc<Connection>, String> {
         let least_busy = {
             let mut connections = self.connections.borrow_mut();
@@ -261,22 +264,25 @@ impl Collector {
                 .min_by_key(|connection| connection.in_flight())
                 .cloned()
         };
-        let has_room =
-            || self.connections.borrow().len() + self.connecting.get() < self.resources.pool_size;
-        match least_busy {
-            Some(connection) if connection.is_idle() => Ok(connection),
-            Some(connection) if self.is_multiplexed() => {
-                if has_room() {
-                    let collector = Rc::clone(self);
-                    rt::spawn(async move {
-                        // The next request that finds no connection tells an error here.
-                        drop(collector.connect().await);
-                    });
-                }
-                Ok(connection)
-            }
-            _ => self.connect().await,
+        let Some(connection) = least_busy else {
+            return self.connect().await;
+        };
+        if connection.is_idle() {
+            return Ok(connection);
         }
+        if !self.is_multiplexed() {
+            return self.connect().await;
+        }
+        let share = self.in_flight_max.div_ceil(self.resources.pool_size);
+        let open = self.connections.borrow().len() + self.connecting.get();
+        if connection.in_flight() >= share && open < self.resources.pool_size {
+            let collector = Rc::clone(self);
+            rt::spawn(async move {
+                // The next request that finds no connection tells an error here.
+                drop(collector.connect().await);
+            });
+        }
+        Ok(connection)
     }
 
     const fn is_multiplexed(&self) -> bool {

@@ -64,17 +64,27 @@ impl Driver {
 
     /// Polls `poll`, then sends what that gathered, until `poll` is ready and all is sent, or the
     /// connection is broken or abandoned.
+    ///
+    /// A few bytes are put off once, until the other tasks that are ready have run: what the
+    /// connection answers by then goes out with them. Where nothing else is ready, that is at once.
     pub fn drive<'a>(
         &'a self,
         mut poll: impl FnMut(&mut Context<'_>) -> Poll<()> + 'a,
     ) -> impl Future<Output = ()> + 'a {
         let mut ended = false;
+        let mut put_off = false;
         poll_fn(move |cx| {
             self.register(cx);
             if self.abandoned.get() {
                 return Poll::Ready(());
             }
             ended = ended || poll(cx).is_ready();
+            if !ended && !put_off && self.io.is_worth_putting_off() {
+                put_off = true;
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            put_off = false;
             match ready!(self.io.poll_drain(cx)) {
                 Ok(()) if ended => Poll::Ready(()),
                 Ok(()) => Poll::Pending,

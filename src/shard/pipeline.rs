@@ -29,7 +29,7 @@ const BACKLOG_BATCHES: usize = 4;
 /// Without an answer for so long, a collector is not slow but pausing.
 ///
 /// - Source: chosen: above the answer time of any collector that keeps up.
-const PAUSE: Duration = Duration::from_millis(100);
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// The open batches of a shard, those that wait for a place, and those that are under way.
 ///
