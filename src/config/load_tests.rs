@@ -498,7 +498,7 @@ fn what_only_several_keys_can_tell_is_checked() {
             "over limits.request_bytes",
         ),
         (
-            "limits.request_bytes = '512KiB'",
+            "limits.request_bytes = '64KiB'",
             "over limits.request_bytes",
         ),
         ("memory_limit = '1MiB'", "cannot hold one request"),

@@ -267,7 +267,7 @@ impl Default for Config {
             },
             batch: Batch {
                 items_max: 8192,
-                bytes_max: 1 << 20,
+                bytes_max: 128 << 10,
                 flush_interval: Duration::from_millis(200),
             },
             acknowledge: Acknowledge::Delivered,

@@ -2,9 +2,11 @@
 
 use std::{
     cell::{Cell, RefCell},
+    future::{Future, poll_fn},
     net::SocketAddr,
     rc::Rc,
     sync::Arc,
+    task::{Poll, Waker},
     time::{Duration, Instant},
 };
 
@@ -95,6 +97,7 @@ pub struct Collector {
     resources: Rc<Resources>,
     connections: RefCell<Vec<Rc<Connection>>>,
     connecting: Cell<usize>,
+    awaiting_connection: RefCell<Vec<Waker>>,
     in_flight: Cell<usize>,
     in_flight_max: usize,
     addresses: RefCell<Addresses>,
@@ -142,6 +145,7 @@ impl Collector {
             resources,
             connections: RefCell::default(),
             connecting: Cell::new(0),
+            awaiting_connection: RefCell::default(),
             in_flight: Cell::new(0),
             in_flight_max,
             addresses: RefCell::default(),
@@ -157,8 +161,8 @@ impl Collector {
         self.in_flight.get() < self.in_flight_max
     }
 
-    pub(super) const fn is_idle(&self) -> bool {
-        self.in_flight.get() == 0
+    pub(super) const fn in_flight_max(&self) -> usize {
+        self.in_flight_max
     }
 
     /// Whether it is worth a try: it was reached last time, or its pause is over.
@@ -256,6 +260,7 @@ impl Collector {
     /// A connection that carries many requests at once is idle enough for one more until it has
     /// its even share of them: what one connection carries needs no second.
     async fn connection(self: &Rc<Self>) -> Result<Rc<Connection>, String> {
+        self.turn_to_connect().await;
         let least_busy = {
             let mut connections = self.connections.borrow_mut();
             connections.retain(|connection| connection.is_usable());
@@ -285,6 +290,24 @@ impl Collector {
         Ok(connection)
     }
 
+    /// Waits while no connection is usable and as many are being opened as the pool may hold.
+    fn turn_to_connect(&self) -> impl Future<Output = ()> + '_ {
+        poll_fn(|cx| {
+            let usable = |connection: &Rc<Connection>| {
+                connection.is_usable() && (self.is_multiplexed() || connection.is_idle())
+            };
+            if self.connecting.get() < self.resources.pool_size
+                || self.connections.borrow().iter().any(usable)
+            {
+                return Poll::Ready(());
+            }
+            self.awaiting_connection
+                .borrow_mut()
+                .push(cx.waker().clone());
+            Poll::Pending
+        })
+    }
+
     const fn is_multiplexed(&self) -> bool {
         matches!(
             (self.endpoint.protocol, self.endpoint.http_version),
@@ -293,7 +316,7 @@ impl Collector {
     }
 
     async fn connect(self: &Rc<Self>) -> Result<Rc<Connection>, String> {
-        let _connecting = InFlight::begin(&self.connecting);
+        let _connecting = Connecting::begin(self);
         let connect = self.resources.timeouts.connect;
         let named =
             |error: String| format!("cannot connect to {}: {error}", self.endpoint.authority());
@@ -462,6 +485,32 @@ fn head(endpoint: &Endpoint, signal: Signal, resources: &Resources) -> Option<Re
         }
     }
     Some(head)
+}
+
+/// Counts a connection that is being opened; at its end those that wait for it look again.
+struct Connecting<'a> {
+    collector: &'a Collector,
+}
+
+impl<'a> Connecting<'a> {
+    fn begin(collector: &'a Collector) -> Self {
+        collector.connecting.set(collector.connecting.get() + 1);
+        Self { collector }
+    }
+}
+
+impl Drop for Connecting<'_> {
+    fn drop(&mut self) {
+        let Collector {
+            connecting,
+            awaiting_connection,
+            ..
+        } = self.collector;
+        connecting.set(connecting.get() - 1);
+        for waker in awaiting_connection.borrow_mut().drain(..) {
+            waker.wake();
+        }
+    }
 }
 
 /// Counts for as long as it lives.

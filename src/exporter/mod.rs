@@ -82,23 +82,22 @@ impl Exporter {
     /// no collector can be tried, which is told at once.
     #[must_use]
     pub fn has_room(&self, signal: Signal) -> bool {
-        self.any_that_can_be_tried(signal, Collector::has_room)
-    }
-
-    /// Whether a collector of this signal waits for work; also when none can be tried.
-    #[must_use]
-    pub fn is_idle(&self, signal: Signal) -> bool {
-        self.any_that_can_be_tried(signal, Collector::is_idle)
-    }
-
-    fn any_that_can_be_tried(&self, signal: Signal, test: fn(&Collector) -> bool) -> bool {
         let now = rt::now();
         let route = &self.routes[signal.index()];
         let mut candidates = route
             .iter()
             .filter(|collector| collector.can_be_tried(now))
             .peekable();
-        candidates.peek().is_none() || candidates.any(|collector| test(collector))
+        candidates.peek().is_none() || candidates.any(|collector| collector.has_room())
+    }
+
+    /// Requests of this signal that may be in flight to all its collectors together.
+    #[must_use]
+    pub fn places(&self, signal: Signal) -> usize {
+        self.routes[signal.index()]
+            .iter()
+            .map(|collector| collector.in_flight_max())
+            .sum()
     }
 
     /// Whether every collector has as many requests in flight as it may.

@@ -132,7 +132,10 @@ impl IoHandle {
     pub(super) fn is_worth_putting_off(&self) -> bool {
         self.shared.reads_left.set(READS_PER_POLL_MAX);
         let inner = self.shared.inner.borrow();
-        inner.out.as_ref().is_some_and(|out| out.buffer.len() < PUT_OFF_BYTES)
+        inner
+            .out
+            .as_ref()
+            .is_some_and(|out| out.buffer.len() < PUT_OFF_BYTES)
     }
 
     /// Waits until the first `wanted` bytes are there and shows them, without taking them.

@@ -2,11 +2,15 @@
 
 use std::{convert::Infallible, future::Future, pin::pin, rc::Rc};
 
+use http::header;
 use http_body_util::Full;
 use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
 
-use super::{Context, connection::Connection, export, reply};
-use crate::net::{HyperIo, Io};
+use super::{Context, body, connection::Connection, export, reply};
+use crate::{
+    net::{HyperIo, Io},
+    outcome::Outcome,
+};
 
 /// The least that hyper accepts as a buffer for headers.
 const HEADER_BYTES_MIN: usize = 8192;
@@ -17,8 +21,14 @@ pub(super) async fn serve(context: &Rc<Context>, connection: &Rc<Connection>, io
         let (context, connection) = (Rc::clone(context), Rc::clone(connection));
         async move {
             let _call = connection.call();
-            let (parts, body) = request.into_parts();
-            let answered = export::serve(&context, &connection, &parts, body).await;
+            let (parts, mut body) = request.into_parts();
+            let answered = export::serve(&context, &connection, &parts, &mut body).await;
+            // A sender that waits to be told to go on has sent nothing.
+            if matches!(answered.outcome, Outcome::Refused(_))
+                && !parts.headers.contains_key(header::EXPECT)
+            {
+                body::discard(&context, &connection, body).await;
+            }
             Ok::<_, Infallible>(reply::http_reply(&answered).map(Full::new))
         }
     });

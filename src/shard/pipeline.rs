@@ -38,7 +38,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub(super) struct Pipeline {
     batcher: RefCell<Batcher>,
     waiting: RefCell<[VecDeque<Batch>; 4]>,
-    under_way: Cell<usize>,
+    under_way: RefCell<[usize; 4]>,
     exporter: Exporter,
     compression: Compression,
     metrics: Arc<ShardMetrics>,
@@ -65,7 +65,7 @@ impl Pipeline {
                 config.acknowledge == Acknowledge::Queued,
             )),
             waiting: RefCell::default(),
-            under_way: Cell::new(0),
+            under_way: RefCell::default(),
             exporter,
             compression: config.export.compression,
             metrics,
@@ -95,9 +95,9 @@ impl Pipeline {
 
     /// Seals open batches that need not or must not wait any longer.
     ///
-    /// A batch need not wait when a collector has nothing to do: then it goes as soon as the
-    /// connections that have something to read have been read. While all are busy it fills, so
-    /// that batches are small at low load and large at high load by themselves.
+    /// A batch need not wait while none of its signal is under way and a collector has room: then
+    /// it goes as soon as the connections that have something to read have been read. Else it
+    /// fills, so that batches are small at low load and large at high load by themselves.
     pub(super) async fn flush(self: Rc<Self>) {
         loop {
             let next_due = self.batcher.borrow().next_due();
@@ -125,7 +125,7 @@ impl Pipeline {
         let now = rt::now();
         let trigger = if self.draining.get() {
             Trigger::Drain
-        } else if self.exporter.is_idle(signal) {
+        } else if self.is_idle(signal) {
             Trigger::Idle
         } else if batcher.is_due(signal, now) {
             Trigger::Interval
@@ -137,7 +137,6 @@ impl Pipeline {
 
     /// Sends a sealed batch, or lets it wait for a place.
     fn dispatch(self: &Rc<Self>, batch: Batch) {
-        let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
         self.metrics.batch_sealed(
             batch.signal(),
             count(batch.requests()),
@@ -148,16 +147,19 @@ impl Pipeline {
         if self.exporter.has_room(batch.signal()) {
             self.start(batch);
         } else {
-            self.waiting.borrow_mut()[batch.signal().index()].push_back(batch);
+            let signal = batch.signal();
+            self.waiting.borrow_mut()[signal.index()].push_back(batch);
             self.hold_back();
+            self.report_queue(signal);
         }
     }
 
     fn start(self: &Rc<Self>, batch: Batch) {
-        self.under_way.set(self.under_way.get() + 1);
+        let signal = batch.signal();
+        self.under_way.borrow_mut()[signal.index()] += 1;
+        self.report_queue(signal);
         let pipeline = Rc::clone(self);
         rt::spawn(async move {
-            let signal = batch.signal();
             let mut next = Some(batch);
             // A task runs inside the call that spawns it, up to its first wait: were each batch to
             // start the next one, a queue of batches that are too late to send would nest as deep
@@ -166,18 +168,31 @@ impl Pipeline {
                 pipeline.deliver(batch).await;
                 next = pipeline.next_waiting(signal);
             }
-            pipeline.under_way.set(pipeline.under_way.get() - 1);
+            pipeline.under_way.borrow_mut()[signal.index()] -= 1;
+            pipeline.report_queue(signal);
             pipeline.go_on();
         });
     }
 
     /// The batch that waits longest, where there is a place for it.
     fn next_waiting(&self, signal: Signal) -> Option<Batch> {
-        if self.exporter.has_room(signal) {
-            self.waiting.borrow_mut()[signal.index()].pop_front()
-        } else {
-            None
+        if !self.exporter.has_room(signal) {
+            return None;
         }
+        self.waiting.borrow_mut()[signal.index()].pop_front()
+    }
+
+    /// Whether nothing of this signal is under way and it could go at once.
+    fn is_idle(&self, signal: Signal) -> bool {
+        self.under_way.borrow()[signal.index()] == 0 && self.exporter.has_room(signal)
+    }
+
+    /// Tells the counters how many batches wait for their answer, and at how many reading stops.
+    fn report_queue(&self, signal: Signal) {
+        let size =
+            self.waiting.borrow()[signal.index()].len() + self.under_way.borrow()[signal.index()];
+        let capacity = self.exporter.places(signal) + BACKLOG_BATCHES;
+        self.metrics.set_queue(signal, count(size), count(capacity));
     }
 
     /// A place is free: the next batch that waits takes it, else an open one may.
@@ -295,7 +310,7 @@ impl Pipeline {
     /// Batches that have no outcome yet, open ones aside.
     pub(super) fn batches(&self) -> usize {
         let waiting: usize = self.waiting.borrow().iter().map(VecDeque::len).sum();
-        self.under_way.get() + waiting
+        self.under_way.borrow().iter().sum::<usize>() + waiting
     }
 
     /// Waits until no request is without an outcome.
@@ -304,6 +319,10 @@ impl Pipeline {
             self.finished.notified().await;
         }
     }
+}
+
+fn count(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
 }
 
 /// Whether a collector refused a batch for what is in it or for its size: then a part of it may
