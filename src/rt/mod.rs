@@ -11,6 +11,10 @@ mod notify;
 mod preflight;
 mod tcp;
 
+/// What of the runtime's own log is worth a line: it warns of registered buffers, which sockets do
+/// not use, once a thread for every user but root.
+pub const LOG_LEVEL: &str = "glommio=error";
+
 pub use clock::{Elapsed, now, sleep, timeout, unix_time};
 pub use executor::{Thread, ThreadOptions, blocking, resolve, spawn, start, yield_now};
 pub use jitter::Jitter;

@@ -136,9 +136,11 @@ async fn an_idle_forwarder_uses_no_processor_time() {
     let otlp = Setup::to([&collector]).start().await;
     let mut sender = otlp.sender(Transport::Grpc).await;
     assert!(sender.send(&payload(Signal::Traces, 1)).await.accepted());
-    let before = otlp.ticks();
+    let before = otlp.processor_time();
     // This measures over time; nothing waits for it.
     tokio::time::sleep(Duration::from_secs(10)).await;
-    let spent = otlp.ticks() - before;
-    assert!(spent <= 1, "{spent} ticks in ten idle seconds");
+    let spent = otlp.processor_time() - before;
+    // An unoptimised build, a connection open: a fifth of a per cent of one core.
+    let allowed = Duration::from_millis(20);
+    assert!(spent <= allowed, "{spent:?} in ten idle seconds");
 }

@@ -53,8 +53,7 @@ pub(super) fn demo(options: &Options, load_options: LoadOptions) -> ExitCode {
 fn started(options: &Options, load_options: LoadOptions) -> Result<ExitCode, Failure> {
     let config = config(load_options)?;
     let logging = Logging {
-        // The runtime warns of buffers that it cannot register; sockets do not use them.
-        level: "warn,glommio=error".to_owned(),
+        level: format!("{},warn", rt::LOG_LEVEL),
         output: LogOutput::Stderr,
         format: config.logging.format,
     };

@@ -258,17 +258,15 @@ impl Otlp {
         kibibytes * 1024
     }
 
-    /// Processor time so far, in clock ticks: user and system.
-    pub(crate) fn ticks(&self) -> u64 {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid)).unwrap();
-        let fields: Vec<&str> = stat
-            .rsplit(')')
-            .next()
-            .unwrap()
-            .split_whitespace()
-            .collect();
-        // Fields 14 and 15 of proc_pid_stat(5); the first after the name is field 3.
-        fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+    /// Processor time of all threads so far, as the scheduler counts it: a clock tick is too
+    /// coarse for a process that hardly runs.
+    pub(crate) fn processor_time(&self) -> std::time::Duration {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.pid)).unwrap();
+        let nanoseconds = threads.map(|thread| {
+            let text = std::fs::read_to_string(thread.unwrap().path().join("schedstat")).unwrap();
+            text.split(' ').next().unwrap().parse::<u64>().unwrap()
+        });
+        std::time::Duration::from_nanos(nanoseconds.sum())
     }
 }
 
