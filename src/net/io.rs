@@ -161,6 +161,21 @@ impl IoHandle {
         }
     }
 
+    /// Reads and forgets what has come; 0 is the end.
+    ///
+    /// # Errors
+    ///
+    /// The socket's.
+    pub fn poll_discard(&self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        self.shared.reads_left.set(READS_PER_POLL_MAX);
+        let mut discarded = 0;
+        ready!(
+            self.shared
+                .poll_take(cx, usize::MAX, |bytes| discarded = bytes.len())
+        )?;
+        Poll::Ready(Ok(discarded))
+    }
+
     /// Lets as many bytes pass the gate: they are missing of a body that was admitted.
     pub fn owe(&self, bytes: usize) {
         self.shared

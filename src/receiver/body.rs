@@ -32,11 +32,6 @@ const SLICE_BYTES_MIN: usize = 1024;
 /// - Source: chosen: one HTTP/2 frame of the default size.
 const UNKNOWN_BYTES: usize = 16 * 1024;
 
-/// Bytes of a refused body that are read before its answer is sent.
-///
-/// - Source: chosen: what SDKs send; a larger body is cut off, as HTTP/1.1 allows.
-const DISCARDED_BYTES_MAX: usize = 1 << 20;
-
 /// A whole body, and what it holds of the budget.
 #[derive(Debug)]
 pub(super) struct Received {
@@ -64,28 +59,6 @@ where
         reader.push(chunk)?;
     }
     reader.finish()
-}
-
-/// Reads what is left of a refused body, up to a bound, so that a sender that is still writing it
-/// gets to read its answer. The bytes are not held: they pass a closed gate.
-pub(super) async fn discard<B>(context: &Context, connection: &Connection, mut body: B)
-where
-    B: Body<Data = Bytes> + Unpin,
-{
-    let reading = context.reads.begin(rt::now());
-    let mut half_read = HalfRead {
-        connection,
-        owed: 0,
-    };
-    half_read.begin(Some(DISCARDED_BYTES_MAX));
-    let mut left = DISCARDED_BYTES_MAX;
-    while let Ok(Some(chunk)) = poll_fn(|cx| poll_chunk(&mut body, &reading, cx)).await {
-        half_read.came(chunk.len());
-        match left.checked_sub(chunk.len()) {
-            Some(less) => left = less,
-            None => return,
-        }
-    }
 }
 
 /// The next piece of the body; `None` at its end.
