@@ -10,11 +10,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Request};
 
 use super::{
     Message,
     connection::{Broken, Connection},
+    head::head,
 };
 use crate::{
     config::{Compression, Endpoint, Export, HttpVersion, Protocol, Timeouts},
@@ -23,7 +24,6 @@ use crate::{
     outcome::{Outcome, Reason},
     rt::{self, TcpStream},
     signal::Signal,
-    wire::grpc,
 };
 
 /// How long an answer of the resolver is used.
@@ -42,8 +42,6 @@ const BACKOFF_MAX: Duration = Duration::from_secs(2);
 /// The shortest delay that is passed on where a collector names none; up to twice as long.
 const DEFAULT_DELAY: Duration = Duration::from_secs(1);
 
-const USER_AGENT: &str = concat!("otlp/", env!("CARGO_PKG_VERSION"));
-
 /// What a shard lends its collectors.
 #[derive(Debug)]
 pub struct Shared {
@@ -61,11 +59,11 @@ pub struct Shared {
 #[derive(Debug)]
 pub(super) struct Resources {
     pub shared: Rc<Shared>,
-    timeouts: Timeouts,
+    pub timeouts: Timeouts,
     pool_size: usize,
     in_flight_max: usize,
-    headers: HeaderMap,
-    compression: Compression,
+    pub headers: HeaderMap,
+    pub compression: Compression,
 }
 
 impl Resources {
@@ -426,65 +424,6 @@ impl Collector {
             }
         }
     }
-}
-
-/// The head of a signal's requests: the same for all of them.
-fn head(endpoint: &Endpoint, signal: Signal, resources: &Resources) -> Option<Request<()>> {
-    let multiplexed =
-        endpoint.protocol == Protocol::Grpc || endpoint.http_version == HttpVersion::Http2;
-    let path = endpoint.path_of(signal);
-    let uri = if multiplexed {
-        Uri::builder()
-            .scheme("http")
-            .authority(endpoint.authority())
-            .path_and_query(path)
-            .build()
-            .ok()?
-    } else {
-        path.parse().ok()?
-    };
-    let mut head = Request::new(());
-    *head.method_mut() = Method::POST;
-    *head.uri_mut() = uri;
-    *head.version_mut() = if multiplexed {
-        http::Version::HTTP_2
-    } else {
-        http::Version::HTTP_11
-    };
-    let headers = head.headers_mut();
-    *headers = resources.headers.clone();
-    headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
-    let gzip = resources.compression == Compression::Gzip;
-    match endpoint.protocol {
-        Protocol::Grpc => {
-            headers.insert(
-                header::CONTENT_TYPE,
-                HeaderValue::from_static("application/grpc"),
-            );
-            headers.insert(header::TE, HeaderValue::from_static("trailers"));
-            let timeout = grpc::encode_timeout(resources.timeouts.operation);
-            headers.insert("grpc-timeout", HeaderValue::try_from(timeout).ok()?);
-            if gzip {
-                headers.insert("grpc-encoding", HeaderValue::from_static("gzip"));
-            }
-        }
-        Protocol::HttpProtobuf => {
-            headers.insert(
-                header::CONTENT_TYPE,
-                HeaderValue::from_static("application/x-protobuf"),
-            );
-            if gzip {
-                headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-            }
-            if !multiplexed {
-                headers.insert(
-                    header::HOST,
-                    HeaderValue::try_from(endpoint.authority()).ok()?,
-                );
-            }
-        }
-    }
-    Some(head)
 }
 
 /// Counts a connection that is being opened; at its end those that wait for it look again.

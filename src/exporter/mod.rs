@@ -5,6 +5,7 @@
 mod answer;
 mod collector;
 mod connection;
+mod head;
 mod message;
 
 use std::{
