@@ -4,9 +4,9 @@ use std::cell::RefCell;
 
 /// Bytes read from a socket at once.
 ///
-/// - Source: measured: 64 KiB saves a tenth of the CPU against the HTTP library's own reads, and
-///   256 KiB saves no more.
-pub const READ_BYTES: usize = 64 * 1024;
+/// - Source: measured: one read of 128 KiB in a turn costs a third less CPU a span than two of
+///   64 KiB (docs/benchmarks.md).
+pub const READ_BYTES: usize = 128 * 1024;
 
 /// Bytes gathered before they are written to a socket.
 ///
@@ -15,7 +15,7 @@ pub const WRITE_BYTES: usize = 128 * 1024;
 
 /// Spare buffers of each kind that a shard keeps.
 ///
-/// - Cost: at most 32 × (64 KiB + 128 KiB) = 6 MiB a shard.
+/// - Cost: at most 32 × (128 KiB + 128 KiB) = 8 MiB a shard.
 const SPARE_MAX: usize = 32;
 
 /// A shard's spare buffers.

@@ -26,9 +26,8 @@ use crate::rt::{self, TcpStream};
 /// Socket reads in one poll of a connection, so that a sender that is always faster than this
 /// shard does not keep it from the others.
 ///
-/// - Source: measured: with 2 × 64 KiB what is read goes out while it is still in the cache; 4 cost
-///   8 % more a span, 1 nothing less.
-const READS_PER_POLL_MAX: u32 = 2;
+/// - Source: measured: what one read brings goes out while it is still in the cache.
+const READS_PER_POLL_MAX: u32 = 1;
 
 /// Gathered bytes below which sending is put off once.
 ///
