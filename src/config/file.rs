@@ -71,20 +71,24 @@ pub fn parse(path: &Path) -> Result<Node, Errors> {
 }
 
 fn read(path: &Path) -> Result<String, String> {
-    let file = File::open(path).map_err(|error| error.to_string())?;
-    let mut text = String::new();
-    // One byte over the bound tells "over it" from "at it".
-    let taken = file
-        .take(FILE_BYTES_MAX + 1)
-        .read_to_string(&mut text)
-        .map_err(|error| error.to_string())?;
-    if u64::try_from(taken).map_or(true, |taken| taken > FILE_BYTES_MAX) {
-        return Err("it is over 1 MiB".to_owned());
-    }
+    let text = read_at_most(path, FILE_BYTES_MAX)?.ok_or("it is over 1 MiB")?;
     Ok(text
         .strip_prefix('\u{feff}')
         .map(str::to_owned)
         .unwrap_or(text))
+}
+
+/// Reads a UTF-8 file; `None` where it is longer than `bytes_max`.
+pub(super) fn read_at_most(path: &Path, bytes_max: u64) -> Result<Option<String>, String> {
+    let file = File::open(path).map_err(|error| error.to_string())?;
+    let mut text = String::new();
+    // One byte over the bound tells "over it" from "at it".
+    let taken = file
+        .take(bytes_max + 1)
+        .read_to_string(&mut text)
+        .map_err(|error| error.to_string())?;
+    let over = u64::try_from(taken).map_or(true, |taken| taken > bytes_max);
+    Ok((!over).then_some(text))
 }
 
 /// A value that a file gives to a key.

@@ -1,9 +1,10 @@
 //! `${env:NAME}`, `${env:NAME:-default}`, `${file:PATH}` and `$$` inside a file's texts.
 
-use std::{fs::File, io::Read as _};
+use std::path::Path;
 
 use super::{
     environment::Environment,
+    file::read_at_most,
     problem::{Complaint, Problem},
     schema::Key,
     tree::{Node, Tree},
@@ -112,16 +113,8 @@ fn is_name(name: &str) -> bool {
 }
 
 fn read(path: &str) -> Result<String, String> {
-    let file = File::open(path).map_err(|error| error.to_string())?;
-    let mut text = String::new();
-    // One byte over the bound tells "over it" from "at it".
-    let taken = file
-        .take(FILE_BYTES_MAX + 1)
-        .read_to_string(&mut text)
-        .map_err(|error| error.to_string())?;
-    if u64::try_from(taken).map_or(true, |taken| taken > FILE_BYTES_MAX) {
-        return Err(format!("it is over {FILE_BYTES_MAX} bytes"));
-    }
+    let text = read_at_most(Path::new(path), FILE_BYTES_MAX)?
+        .ok_or_else(|| format!("it is over {FILE_BYTES_MAX} bytes"))?;
     let text = text.strip_suffix('\n').unwrap_or(&text);
     Ok(text.strip_suffix('\r').unwrap_or(text).to_owned())
 }
