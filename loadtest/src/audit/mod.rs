@@ -1,0 +1,1 @@
+//! What was acknowledged against what arrived: loss, duplication, alteration.

@@ -1,0 +1,57 @@
+//! The verbs.
+
+mod collect;
+mod compare;
+mod proxy;
+mod report;
+mod run;
+mod send;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Open-loop load test for OTLP forwarders.
+#[derive(Debug, Parser)]
+#[command(name = "loadtest", version, disable_help_subcommand = true)]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Send telemetry on a schedule and audit the answers.
+    Send(send::Send),
+    /// Be a collector that counts, audits and, on request, misbehaves.
+    Collect(collect::Collect),
+    /// Copy bytes between two TCP ends: the bound to compare with.
+    Proxy(proxy::Proxy),
+    /// Run one scenario: start everything, measure, judge.
+    Run(run::Run),
+    /// Run one scenario against several systems in turn, and compare them pair by pair.
+    Compare(compare::Compare),
+    /// Make a page of results that were saved.
+    Report(report::Report),
+}
+
+/// Runs the verb. Exit code: 0 done and within what was asked; 1 an error, or the test fails its
+/// objective; 2 arguments that are not understood.
+#[must_use]
+pub fn main() -> ExitCode {
+    let outcome = match Arguments::parse().verb {
+        Verb::Send(verb) => verb.run(),
+        Verb::Collect(verb) => verb.run(),
+        Verb::Proxy(verb) => verb.run(),
+        Verb::Run(verb) => verb.run(),
+        Verb::Compare(verb) => verb.run(),
+        Verb::Report(verb) => verb.run(),
+    };
+    match outcome {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("loadtest: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

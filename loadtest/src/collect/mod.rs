@@ -1,0 +1,1 @@
+//! A collector that counts, audits and, on request, misbehaves.

@@ -1,0 +1,1 @@
+//! The same scenario against several systems, interleaved, with ratios pair by pair.

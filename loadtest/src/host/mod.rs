@@ -1,0 +1,1 @@
+//! Processes: started, pinned to cores, priced in CPU, memory and system calls, ended.

@@ -1,0 +1,1 @@
+//! Results for people: a summary in the terminal, a page with plots.

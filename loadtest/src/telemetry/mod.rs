@@ -1,0 +1,1 @@
+//! Builds realistic, distinct telemetry whose every item can be recognised, and reads it back.
