@@ -12,7 +12,7 @@ fn allowed(room: &str) -> Option<&'static [&'static str]> {
         "batch", "config", "logging", "metrics", "net", "outcome", "rt", "signal", "wire",
     ];
     Some(match room {
-        "signal" | "outcome" | "rt" => &[],
+        "signal" | "outcome" | "rt" | "http2" => &[],
         "wire" => &["config", "signal", "outcome"],
         "config" => &["signal"],
         "logging" => &["config"],
