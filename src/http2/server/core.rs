@@ -60,7 +60,6 @@ pub(super) struct Core<H, T> {
     send: Window,
     peer_window: u32,
     peer_frame_bytes: usize,
-    peer_leaves: bool,
     leaving: Leaving,
     error_resets: usize,
 }
@@ -92,7 +91,6 @@ impl<H: Clone, T> Core<H, T> {
             send: Window::new(WINDOW_DEFAULT),
             peer_window: WINDOW_DEFAULT,
             peer_frame_bytes: FRAME_BYTES_DEFAULT,
-            peer_leaves: false,
             leaving: Leaving::No,
             error_resets: 0,
         }
@@ -118,8 +116,7 @@ impl<H: Clone, T> Core<H, T> {
     }
 
     pub(super) fn is_done(&self) -> bool {
-        let leaves = self.peer_leaves || matches!(self.leaving, Leaving::After(_));
-        leaves && self.streams.len() == 0
+        matches!(self.leaving, Leaving::After(_)) && self.streams.len() == 0
     }
 
     pub(super) fn shut_down(&mut self) {
@@ -179,10 +176,8 @@ impl<H: Clone, T> Core<H, T> {
             Kind::WindowUpdate => self.window_update(head, payload),
             Kind::Settings => self.settings(head, payload).map(|()| None),
             Kind::Ping => self.ping(head, payload).map(|()| None),
-            Kind::GoAway if head.stream == 0 && payload.len() >= 8 => {
-                self.peer_leaves = true;
-                Ok(None)
-            }
+            // The peer closes when it has its answers.
+            Kind::GoAway if head.stream == 0 && payload.len() >= 8 => Ok(None),
             Kind::Priority if head.stream != 0 => self.priority(head, payload),
             Kind::GoAway | Kind::Priority | Kind::PushPromise => Err(ErrorCode::PROTOCOL_ERROR),
             Kind::Data | Kind::Unknown(_) => Ok(None),

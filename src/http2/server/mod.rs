@@ -131,11 +131,8 @@ impl<H: Clone, T> Server<H, T> {
         self.core.calls()
     }
 
-    /// Answers a request, whole or not, and forgets what is attached to it.
-    ///
-    /// # Errors
-    ///
-    /// The connection is at its end, because the peer has made too many errors.
+    /// Answers a request, whole or not, and forgets what is attached to it. A stream that is gone
+    /// needs no answer.
     pub fn respond(&mut self, stream: u32, reply: Reply) {
         self.core.respond(stream, reply);
     }
@@ -145,7 +142,7 @@ impl<H: Clone, T> Server<H, T> {
         self.core.shut_down();
     }
 
-    /// Whether the end was begun, by either side, and no stream is open.
+    /// Whether the end was begun here, the peer knows of it, and no stream is open.
     #[must_use]
     pub fn is_done(&self) -> bool {
         self.core.is_done()
@@ -156,3 +153,6 @@ impl<H: Clone, T> Server<H, T> {
         self.core.output()
     }
 }
+
+#[cfg(test)]
+mod tests;
