@@ -23,6 +23,7 @@ pub mod batch;
 pub mod cli;
 pub mod config;
 pub mod exporter;
+pub mod http2;
 pub mod logging;
 pub mod metrics;
 pub mod net;

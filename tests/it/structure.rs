@@ -9,10 +9,10 @@ use std::{
 /// What a room may import besides itself. A room that is missing here is a failure.
 fn allowed(room: &str) -> Option<&'static [&'static str]> {
     const DATA_PATH: &[&str] = &[
-        "batch", "config", "logging", "metrics", "net", "outcome", "rt", "signal", "wire",
+        "batch", "config", "http2", "logging", "metrics", "net", "outcome", "rt", "signal", "wire",
     ];
     Some(match room {
-        "signal" | "outcome" | "rt" => &[],
+        "signal" | "outcome" | "rt" | "http2" => &[],
         "wire" => &["config", "signal", "outcome"],
         "config" => &["signal"],
         "logging" => &["config"],
