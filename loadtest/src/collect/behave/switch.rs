@@ -25,15 +25,19 @@ pub struct Struck {
     /// The phase.
     pub phase: Phase,
     label: String,
+    ends: Option<Instant>,
     asked: Cell<u64>,
     count: Cell<u64>,
 }
 
 impl Struck {
-    fn new(phase: &Phase) -> Rc<Self> {
+    /// The phase of now in a script that began then.
+    fn now(script: &Script, began: Instant) -> Rc<Self> {
+        let moment = script.at(began.elapsed());
         Rc::new(Self {
-            phase: phase.clone(),
-            label: phase.label(),
+            phase: moment.phase.clone(),
+            label: moment.phase.label(),
+            ends: moment.until.map(|it| began + it),
             asked: Cell::new(0),
             count: Cell::new(0),
         })
@@ -50,10 +54,9 @@ impl Switch {
     #[must_use]
     pub fn new(script: Script) -> Self {
         let began = Instant::now();
-        let current = Struck::new(script.at(Instant::now() - began).phase);
         Self {
+            current: watch::Sender::new(Struck::now(&script, began)),
             script: RefCell::new((script, began)),
-            current: watch::Sender::new(current),
             set: Notify::new(),
             misbehaved: RefCell::default(),
         }
@@ -75,10 +78,10 @@ impl Switch {
     /// Changes from phase to phase when it is time; never ends.
     pub async fn run(&self) {
         loop {
-            let next = self.follow();
-            match next {
-                Some(next) => tokio::select! {
-                    () = tokio::time::sleep_until(next) => {}
+            let ends = self.current.borrow().ends;
+            match ends {
+                Some(ends) => tokio::select! {
+                    () = tokio::time::sleep_until(ends) => self.follow(),
                     () = self.set.notified() => {}
                 },
                 None => self.set.notified().await,
@@ -86,16 +89,12 @@ impl Switch {
         }
     }
 
-    /// Puts the phase of now in force; when the next one is due.
-    fn follow(&self) -> Option<Instant> {
-        let script = self.script.borrow();
-        let (script, began) = &*script;
-        let moment = script.at(began.elapsed());
-        let struck = Struck::new(moment.phase);
-        // One that is entered again begins to count its share anew.
-        let left = self.current.send_replace(struck);
-        self.keep(&left);
-        moment.until.map(|it| *began + it)
+    /// Puts the phase of now in force.
+    fn follow(&self) {
+        let (script, began) = &*self.script.borrow();
+        let left = self.current.send_replace(Struck::now(script, *began));
+        // Requests that it has taken may still be under way, but each was counted when it was taken.
+        add(&mut self.misbehaved.borrow_mut(), &left);
     }
 
     /// What the next request is to suffer; `None`: it is accepted.
@@ -136,12 +135,6 @@ impl Switch {
         let mut counts = self.misbehaved.borrow().clone();
         add(&mut counts, &self.current.borrow());
         counts
-    }
-
-    /// Keeps the counts of a phase that is left. Requests that it has taken may still be under
-    /// way, but each was counted when it was taken.
-    fn keep(&self, left: &Struck) {
-        add(&mut self.misbehaved.borrow_mut(), left);
     }
 }
 

@@ -46,13 +46,17 @@ pub(super) fn script(text: &str) -> Result<Script, SpecError> {
         return flap(steps);
     }
     let mut parts: Vec<&[&str]> = words.split(|it| *it == "then").collect();
-    let repeats = parts.last() == Some(&["repeat"].as_slice());
+    let repeats = parts.len() > 1 && parts.last() == Some(&["repeat"].as_slice());
     if repeats {
         parts.pop();
     }
     let phases = parts.into_iter().map(phase);
     let phases = phases.collect::<Result<Vec<_>, _>>()?;
-    let followed = phases.len() - usize::from(!repeats && !phases.is_empty());
+    let followed = if repeats {
+        phases.len()
+    } else {
+        phases.len() - 1
+    };
     if let Some(endless) = phases.iter().take(followed).find(|it| it.lasts.is_none()) {
         let message = format!("`{endless}` is followed by another phase: say for=DURATION");
         return Err(SpecError(message));

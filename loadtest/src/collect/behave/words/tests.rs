@@ -97,6 +97,7 @@ fn what_is_wrong_is_named_with_what_is_known() {
         ("hang for=1s for=2s", "for= is there twice"),
         ("hang then ok", "`hang` is followed by another phase"),
         ("hang then repeat", "for=DURATION"),
+        ("repeat", "`repeat` is not known"),
         ("hang retry-info=2s", "retry-info= does not go with `hang`"),
         ("status=OK", "discard acknowledges"),
         ("status=17", "RESOURCE_EXHAUSTED"),
