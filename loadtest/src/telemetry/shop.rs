@@ -101,7 +101,6 @@ impl Instance {
             text("cloud.availability_zone", zone),
             text("cloud.provider", "aws"),
             text("cloud.region", "eu-central-1"),
-            text("container.id", rng.hex(64)),
             text("deployment.environment.name", "production"),
             text("host.name", node.clone()),
             text("k8s.cluster.name", "shop-eu-1"),

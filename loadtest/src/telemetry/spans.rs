@@ -156,11 +156,7 @@ fn serve(service: &Service, failed: bool, rng: &mut Rng) -> Described {
     let route = *rng.pick(service.routes);
     if !route.starts_with('/') {
         let method = format!("shop.{}.v1/{route}", service.name);
-        return (
-            SpanKind::Server,
-            method,
-            rpc(service.name, route, failed, rng),
-        );
+        return (SpanKind::Server, method, rpc(service.name, route, failed));
     }
     let method = *rng.pick(&["GET", "GET", "GET", "POST", "PUT"]);
     let attributes = vec![
@@ -174,7 +170,6 @@ fn serve(service: &Service, failed: bool, rng: &mut Rng) -> Described {
             "url.path",
             route.replace("{id}", &rng.between(1, 90_000).to_string()),
         ),
-        text("url.scheme", "https"),
         text("user_agent.original", *rng.pick(&AGENTS)),
     ];
     (SpanKind::Server, format!("{method} {route}"), attributes)
@@ -185,22 +180,14 @@ fn call(failed: bool, rng: &mut Rng) -> Described {
     let route = *rng.pick(service.routes);
     if !route.starts_with('/') {
         let method = format!("shop.{}.v1/{route}", service.name);
-        return (
-            SpanKind::Client,
-            method,
-            rpc(service.name, route, failed, rng),
-        );
+        return (SpanKind::Client, method, rpc(service.name, route, failed));
     }
     let method = *rng.pick(&["GET", "GET", "POST"]);
     let mut attributes = vec![
         text("http.request.method", method),
-        int("http.request.resend_count", rng.int(0, 2)),
         int("http.response.status_code", http_status(failed, rng)),
         text("network.peer.address", address(rng)),
-        text(
-            "server.address",
-            format!("{}.shop.svc.cluster.local", service.name),
-        ),
+        text("server.address", format!("{}.shop.svc", service.name)),
         int("server.port", 8080),
         text(
             "url.full",
@@ -216,18 +203,13 @@ fn call(failed: bool, rng: &mut Rng) -> Described {
     (SpanKind::Client, method.to_owned(), attributes)
 }
 
-fn rpc(service: &str, method: &str, failed: bool, rng: &mut Rng) -> Vec<KeyValue> {
+fn rpc(service: &str, method: &str, failed: bool) -> Vec<KeyValue> {
     vec![
-        text("network.peer.address", address(rng)),
-        int("network.peer.port", rng.int(30_000, 60_000)),
         int("rpc.grpc.status_code", if failed { 4 } else { 0 }),
         text("rpc.method", method),
         text("rpc.service", format!("shop.{service}.v1.{service}")),
         text("rpc.system", "grpc"),
-        text(
-            "server.address",
-            format!("{service}.shop.svc.cluster.local"),
-        ),
+        text("server.address", format!("{service}.shop.svc")),
         int("server.port", 50_051),
     ]
 }
@@ -238,13 +220,12 @@ fn query(service: &Service, failed: bool, rng: &mut Rng) -> Described {
     } = service;
     let operation = *rng.pick(&["SELECT", "SELECT", "INSERT", "UPDATE"]);
     let statement = match operation {
-        "SELECT" => format!("SELECT id, name, price FROM {table} WHERE id = $1"),
-        "INSERT" => format!("INSERT INTO {table} (id, state) VALUES ($1, $2)"),
+        "SELECT" => format!("SELECT * FROM {table} WHERE id = $1"),
+        "INSERT" => format!("INSERT INTO {table} VALUES ($1, $2)"),
         _ => format!("UPDATE {table} SET state = $2 WHERE id = $1"),
     };
     let attributes = vec![
         text("db.collection.name", *table),
-        text("db.namespace", "shop"),
         text("db.operation.name", operation),
         text("db.query.text", statement),
         int(
@@ -252,10 +233,7 @@ fn query(service: &Service, failed: bool, rng: &mut Rng) -> Described {
             if failed { 0 } else { rng.int(0, 200) },
         ),
         text("db.system.name", *database),
-        text(
-            "server.address",
-            format!("{database}-0.{database}.data.svc"),
-        ),
+        text("server.address", format!("{database}-0.data.svc")),
         boolean("shop.cache.hit", rng.percent(40)),
     ];
     (SpanKind::Client, format!("{operation} {table}"), attributes)
@@ -273,7 +251,6 @@ fn message(operation: Operation, rng: &mut Rng) -> Described {
         _ => (SpanKind::Consumer, "process"),
     };
     let attributes = vec![
-        text("messaging.client.id", format!("shop-{}", rng.hex(8))),
         text("messaging.destination.name", topic),
         text(
             "messaging.destination.partition.id",
@@ -300,7 +277,6 @@ fn compute(rng: &mut Rng) -> Described {
         "render_email",
     ]);
     let attributes = vec![
-        text("code.file.path", format!("src/domain/{function}.rs")),
         text("code.function.name", function),
         int("code.line.number", rng.int(20, 900)),
         text("shop.currency", *rng.pick(&["EUR", "EUR", "USD", "SEK"])),
@@ -388,7 +364,7 @@ fn link(to: &Span, rng: &mut Rng) -> Link {
 }
 
 const AGENTS: [&str; 3] = [
-    "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+    "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Firefox/140.0",
     "shop-ios/7.4.1 (iPhone; iOS 19.1)",
     "shop-android/7.3.9 (Android 16)",
 ];
