@@ -1,0 +1,293 @@
+//! Objectives, audits and warnings, gathered over the repeats of a system.
+
+use crate::figures;
+use crate::results::{Audit, Results, Run};
+
+use super::format;
+
+/// A collector that uses this share of its core may be what limits a run.
+const COLLECTOR_LIMIT: f64 = 0.9;
+
+/// One objective over the repeats of a system.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Objective {
+    /// As asked.
+    pub(super) asked: String,
+    /// What each run measured, in order.
+    pub(super) measured: Vec<String>,
+    /// Runs that met it.
+    pub(super) met: usize,
+}
+
+impl Objective {
+    /// Whether every run met it.
+    pub(super) fn held(&self) -> bool {
+        self.met == self.measured.len()
+    }
+
+    /// The outcome in words: in how many runs, where there are several.
+    pub(super) fn outcome(&self) -> String {
+        match (self.measured.len(), self.held()) {
+            (1, true) => "met".to_owned(),
+            (1, false) => "not met".to_owned(),
+            (runs, _) => format!("met in {} of {runs} runs", self.met),
+        }
+    }
+
+    /// What was measured: each distinct text once.
+    pub(super) fn measurements(&self) -> String {
+        let mut distinct: Vec<&str> = Vec::new();
+        for text in &self.measured {
+            if !distinct.contains(&text.as_str()) {
+                distinct.push(text);
+            }
+        }
+        distinct.join(", ")
+    }
+}
+
+/// The objectives of a system in a scenario, in the order that they were asked.
+pub(super) fn objectives(results: &Results, scenario: &str, system: &str) -> Vec<Objective> {
+    let mut objectives: Vec<Objective> = Vec::new();
+    for verdict in figures::repeats(results, scenario, system).flat_map(|run| &run.verdicts) {
+        let place = objectives
+            .iter()
+            .position(|objective| objective.asked == verdict.objective)
+            .unwrap_or_else(|| {
+                objectives.push(Objective {
+                    asked: verdict.objective.clone(),
+                    measured: Vec::new(),
+                    met: 0,
+                });
+                objectives.len() - 1
+            });
+        objectives[place].measured.push(verdict.measured.clone());
+        objectives[place].met += usize::from(verdict.met);
+    }
+    objectives
+}
+
+/// Objectives that hold and all objectives, over all systems and scenarios.
+pub(super) fn tally(results: &Results) -> (usize, usize) {
+    let mut tally = (0, 0);
+    for scenario in figures::scenarios(results) {
+        for system in figures::systems(results, scenario) {
+            let objectives = objectives(results, scenario, system);
+            tally.0 += objectives.iter().filter(|one| one.held()).count();
+            tally.1 += objectives.len();
+        }
+    }
+    tally
+}
+
+/// The audits of a system's repeats, summed.
+pub(super) fn audit(results: &Results, scenario: &str, system: &str) -> Audit {
+    let mut sum = Audit::default();
+    for run in figures::repeats(results, scenario, system) {
+        let one = &run.audit;
+        sum.level = weaker(&sum.level, &one.level).to_owned();
+        sum.acknowledged += one.acknowledged;
+        sum.arrived += one.arrived;
+        sum.lost += one.lost;
+        sum.duplicated += one.duplicated;
+        sum.altered += one.altered;
+        sum.foreign += one.foreign;
+        sum.unacknowledged += one.unacknowledged;
+    }
+    sum
+}
+
+/// Whether nothing that was acknowledged is missing or changed. What arrives twice is allowed
+/// where a delivery is repeated, and shown.
+pub(super) fn sound(audit: &Audit) -> bool {
+    audit.lost == 0 && audit.altered == 0 && audit.foreign == 0
+}
+
+/// What an audit of this level can see.
+pub(super) fn reach(level: &str) -> &'static str {
+    match level {
+        "full" => "every item by its id and its checksum",
+        "ids" => "every item by its id; alteration was not looked for",
+        "count" => "totals only; an item lost and another doubled would cancel",
+        _ => "not audited",
+    }
+}
+
+fn weaker<'a>(one: &'a str, other: &'a str) -> &'a str {
+    let rank = |level: &str| match level {
+        "count" => 1,
+        "ids" => 2,
+        "full" => 3,
+        _ => 0,
+    };
+    if one.is_empty() || rank(other) < rank(one) {
+        other
+    } else {
+        one
+    }
+}
+
+/// Reasons not to read the figures as the system's limit, each with the run that it is about.
+pub(super) fn warnings(results: &Results) -> Vec<String> {
+    let scenarios = figures::scenarios(results);
+    let mut warnings = Vec::new();
+    for scenario in &scenarios {
+        for system in figures::systems(results, scenario) {
+            let runs: Vec<&Run> = figures::repeats(results, scenario, system).collect();
+            for (place, run) in runs.iter().enumerate() {
+                let mut whose = system.to_owned();
+                if scenarios.len() > 1 {
+                    whose = format!("{scenario}, {whose}");
+                }
+                if runs.len() > 1 {
+                    whose = format!("{whose}, run {} of {}", place + 1, runs.len());
+                }
+                warnings.extend(of_run(run).into_iter().map(|why| format!("{whose}: {why}")));
+            }
+        }
+    }
+    warnings
+}
+
+fn of_run(run: &Run) -> Vec<String> {
+    let senders = run.send.iter().flat_map(|send| &send.honesty.bottlenecks);
+    let mut reasons: Vec<String> = Vec::new();
+    for reason in senders {
+        if !reasons.contains(reason) {
+            reasons.push(reason.clone());
+        }
+    }
+    // Unless a sender has said it already.
+    let share = run.collect.cpu_share;
+    if share >= COLLECTOR_LIMIT && !reasons.iter().any(|reason| reason.contains("collector")) {
+        reasons.push(format!(
+            "the collector used {} of its core",
+            format::percent(share)
+        ));
+    }
+    reasons
+}
+
+/// What limits how far the figures can be read, though nothing went wrong.
+pub(super) fn notes(results: &Results, scenario: &str) -> Vec<String> {
+    let systems = figures::systems(results, scenario);
+    let runs: Vec<Vec<&Run>> = systems
+        .iter()
+        .map(|system| figures::repeats(results, scenario, system).collect())
+        .collect();
+    let mut notes = Vec::new();
+    if runs.iter().any(|runs| runs.len() == 1) {
+        notes.push("A system was run once only: its figures have no spread.".to_owned());
+    }
+    if !systems.contains(&figures::BASELINE) {
+        notes.push("The raw proxy was not run: there are no multiples of it.".to_owned());
+    }
+    let all = || runs.iter().flatten();
+    if all().any(|run| figures::latency(run).count == 0 && figures::latency_raw(run).count > 0) {
+        notes.push(
+            "Requests followed no schedule: only raw latency is known, \
+             which leaves out the time that requests waited for their turn."
+                .to_owned(),
+        );
+    }
+    if all().any(|run| run.audit.level == "count") {
+        notes.push(
+            "The audit compared totals only: an item lost and another doubled would cancel."
+                .to_owned(),
+        );
+    }
+    notes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::results::{Honesty, SendReport, Verdict};
+
+    fn run(system: &str, met: bool) -> Run {
+        Run {
+            scenario: "steady".to_owned(),
+            system: system.to_owned(),
+            verdicts: vec![Verdict {
+                objective: "p99<5ms".to_owned(),
+                measured: if met { "2 ms" } else { "9 ms" }.to_owned(),
+                met,
+            }],
+            audit: Audit {
+                level: "full".to_owned(),
+                acknowledged: 10,
+                arrived: 9,
+                lost: 1,
+                ..Audit::default()
+            },
+            ..Run::default()
+        }
+    }
+
+    fn results(runs: Vec<Run>) -> Results {
+        Results {
+            runs,
+            ..Results::default()
+        }
+    }
+
+    #[test]
+    fn an_objective_holds_when_every_run_met_it() {
+        let results = results(vec![
+            run("a", true),
+            run("a", false),
+            run("a", true),
+            run("b", true),
+        ]);
+        let objectives = objectives(&results, "steady", "a");
+        assert_eq!(objectives.len(), 1);
+        assert!(!objectives[0].held());
+        assert_eq!(objectives[0].outcome(), "met in 2 of 3 runs");
+        assert_eq!(objectives[0].measurements(), "2 ms, 9 ms");
+        assert_eq!(tally(&results), (1, 2));
+    }
+
+    #[test]
+    fn audits_sum_at_the_weakest_level() {
+        let mut weak = run("a", true);
+        weak.audit.level = "count".to_owned();
+        let sum = audit(&results(vec![run("a", true), weak]), "steady", "a");
+        assert_eq!((sum.acknowledged, sum.lost), (20, 2));
+        assert_eq!(sum.level, "count");
+        assert!(!sound(&sum));
+        assert!(sound(&Audit {
+            duplicated: 3,
+            ..Audit::default()
+        }));
+    }
+
+    #[test]
+    fn warnings_name_the_run() {
+        let mut second = run("a", true);
+        second.send = vec![SendReport {
+            honesty: Honesty {
+                bottlenecks: vec!["the sender used 99 % of its core".to_owned()],
+                ..Honesty::default()
+            },
+            ..SendReport::default()
+        }];
+        second.collect.cpu_share = 0.97;
+        assert_eq!(
+            warnings(&results(vec![run("a", true), second])),
+            [
+                "a, run 2 of 2: the sender used 99 % of its core",
+                "a, run 2 of 2: the collector used 97.0 % of its core",
+            ]
+        );
+    }
+
+    #[test]
+    fn notes_say_what_is_missing() {
+        let mut counted = run("a", true);
+        counted.audit.level = "count".to_owned();
+        counted.send = vec![SendReport::default()];
+        counted.send[0].latency_raw.count = 5;
+        let notes = notes(&results(vec![counted]), "steady");
+        assert_eq!(notes.len(), 4, "{notes:?}");
+    }
+}

@@ -1,0 +1,132 @@
+//! One scenario: its headline, its systems side by side, then each over time.
+
+use maud::{Markup, html};
+
+use crate::figures;
+use crate::results::{Results, Run};
+
+use super::super::rows::{self, Row};
+use super::super::{format, judged};
+use super::{audit, charts, honesty, outcomes, tables, timeline};
+
+/// The section of a scenario.
+pub(super) fn section(results: &Results, scenario: &str, anchor: &str) -> Markup {
+    let systems = figures::systems(results, scenario);
+    let notes = judged::notes(results, scenario);
+    html! {
+        section id=(anchor) {
+            h2 { (scenario) }
+            p.meta { (how(results, scenario)) }
+            (headline(results, scenario, subject(&systems)))
+            (tables::objectives(results, scenario, &systems))
+            h3 { "Systems side by side" }
+            (tables::comparison(results, scenario, &systems))
+            @if !notes.is_empty() {
+                ul.notes { @for note in &notes { li { (note) } } }
+            }
+            div.charts {
+                (charts::cost(results, scenario, &systems))
+                (charts::percentiles(results, scenario, &systems))
+            }
+            h3 { "Over time" }
+            @for system in &systems { (timeline::system(results, scenario, system)) }
+            h3 { "Outcomes" }
+            (outcomes::table(results, scenario, &systems))
+            h3 { "Audit" }
+            (audit::table(results, scenario, &systems))
+            h3 { "The load test itself" }
+            (honesty::table(results, scenario, &systems))
+        }
+    }
+}
+
+/// The system that the page is about: the first that is not the bound to compare with.
+fn subject<'s>(systems: &[&'s str]) -> &'s str {
+    systems
+        .iter()
+        .find(|system| **system != figures::BASELINE)
+        .or(systems.first())
+        .copied()
+        .unwrap_or_default()
+}
+
+/// What was sent and how often, in a line.
+fn how(results: &Results, scenario: &str) -> String {
+    let runs: Vec<&Run> = results
+        .runs
+        .iter()
+        .filter(|run| run.scenario == scenario)
+        .collect();
+    let mut parts: Vec<String> = Vec::new();
+    if let Some(run) = runs.first() {
+        let titles = run.send.iter().map(|send| send.title.clone());
+        parts.extend(titles.filter(|title| !title.is_empty()));
+        parts.push(format!(
+            "{} measured",
+            format::seconds(figures::duration(run))
+        ));
+    }
+    parts.push(format::counted(runs.len(), "run", "runs in turn"));
+    parts.join(" · ")
+}
+
+fn headline(results: &Results, scenario: &str, system: &str) -> Markup {
+    let shown = |row: Row| {
+        row.spread(results, scenario, system)
+            .map_or("–".to_owned(), |spread| row.unit.show(spread.median))
+    };
+    let multiple = rows::MULTIPLE.spread(results, scenario, system);
+    let cost = match multiple {
+        Some(times) if system != figures::BASELINE => {
+            format!("CPU per million items, {:.2}× the raw proxy", times.median)
+        }
+        _ => "CPU per million items".to_owned(),
+    };
+    let audit = judged::audit(results, scenario, system);
+    let corrected = rows::P99.spread(results, scenario, system).is_some();
+    html! {
+        div.cards aria-label=(format!("Headline figures of {system}")) {
+            (card(&shown(rows::ITEM_RATE), "items per second acknowledged", None))
+            @if corrected {
+                (card(&shown(rows::P99), &format!(
+                    "latency p99; median {}, largest {}",
+                    shown(rows::P50),
+                    shown(rows::MAX),
+                ), None))
+            } @else {
+                (card(&shown(rows::RAW_P99), "raw latency p99", None))
+            }
+            (card(&shown(rows::CPU), &cost, None))
+            (card(&shown(rows::RSS), "peak memory", None))
+            @if !audit.level.is_empty() {
+                (card(
+                    &format!("{} lost", format::thousands(audit.lost)),
+                    &format!(
+                        "of {} items; {} duplicated, {} altered",
+                        format::thousands(audit.acknowledged),
+                        format::thousands(audit.duplicated),
+                        format::thousands(audit.altered),
+                    ),
+                    Some(judged::sound(&audit)),
+                ))
+            }
+        }
+        p.caption { "Headline figures: " b { (system) } ", " (rows_note(results, scenario, system)) }
+    }
+}
+
+fn rows_note(results: &Results, scenario: &str, system: &str) -> String {
+    match figures::repeats(results, scenario, system).count() {
+        ..=1 => "one run.".to_owned(),
+        runs => format!("median of {runs} runs; the audit sums them."),
+    }
+}
+
+fn card(value: &str, what: &str, good: Option<bool>) -> Markup {
+    html! {
+        div.card.good[good == Some(true)].bad[good == Some(false)] {
+            div.value { (value) }
+            div.what { (what) }
+        }
+    }
+}

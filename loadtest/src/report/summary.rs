@@ -1,0 +1,395 @@
+//! The closing summary in a terminal: one screen.
+
+use crate::figures::{self, Spread};
+use crate::results::{Audit, Results};
+
+use super::rows::{self, Row};
+use super::{format, judged};
+
+/// Lines that fit a screen.
+const LINES: usize = 40;
+/// Width of the names of the rows.
+const NAMES: usize = 25;
+/// Narrowest column of a system.
+const COLUMN: usize = 16;
+/// Warnings shown; the page has all of them.
+const WARNINGS: usize = 5;
+/// Objectives shown of a scenario, those not met first.
+const OBJECTIVES: usize = 8;
+
+/// The rows of a scenario's table, in the order of reading.
+const ROWS: [Row; 15] = [
+    rows::REQUEST_RATE,
+    rows::ITEM_RATE,
+    rows::ERROR_RATE,
+    rows::P50,
+    rows::P99,
+    rows::P999,
+    rows::MAX,
+    rows::CPU,
+    rows::USER,
+    rows::SYSTEM,
+    rows::MULTIPLE,
+    rows::CPU_PER_GB,
+    rows::RSS,
+    rows::SWITCHES,
+    rows::SYSCALLS,
+];
+
+/// Writes what was found in at most 40 lines of at most `width` columns. Colours are ANSI's; no
+/// meaning is in them alone.
+#[must_use]
+pub fn summary(results: &Results, width: usize, colour: bool) -> String {
+    let paint = Paint { colour };
+    let scenarios = figures::scenarios(results);
+    let mut lines = head(results, width, paint);
+    let full: Vec<Vec<String>> = scenarios
+        .iter()
+        .map(|scenario| block(results, scenario, width, paint))
+        .collect();
+    let room = LINES.saturating_sub(lines.len());
+    if full.iter().map(Vec::len).sum::<usize>() <= room {
+        lines.extend(full.into_iter().flatten());
+    } else {
+        lines.extend(overview(results, &scenarios, width, room, paint));
+    }
+    let mut text = lines.join("\n");
+    text.push('\n');
+    text
+}
+
+fn head(results: &Results, width: usize, paint: Paint) -> Vec<String> {
+    let mut lines = vec![paint.bold(&cut(&results.title, width))];
+    let machine = &results.machine;
+    lines.push(paint.faint(&cut(
+        &format!(
+            "{} · {} · {} · Linux {}",
+            machine.cpu,
+            format::counted(machine.cores as usize, "core", "cores"),
+            format::bytes(machine.memory as f64),
+            machine.kernel
+        ),
+        width,
+    )));
+    let warnings = judged::warnings(results);
+    for warning in warnings.iter().take(WARNINGS) {
+        lines.push(paint.warning(&cut(&format!("NOT THE SYSTEM'S LIMIT · {warning}"), width)));
+    }
+    if warnings.len() > WARNINGS {
+        let more = warnings.len() - WARNINGS;
+        lines.push(paint.warning(&cut(&format!("and {more} more such warnings"), width)));
+    }
+    lines
+}
+
+/// One scenario in full.
+fn block(results: &Results, scenario: &str, width: usize, paint: Paint) -> Vec<String> {
+    let all = figures::systems(results, scenario);
+    let shown = ((width.saturating_sub(NAMES)) / COLUMN).clamp(1, all.len().max(1));
+    let systems = &all[..shown.min(all.len())];
+    let column = ((width.saturating_sub(NAMES)) / shown).min(COLUMN + 6);
+
+    let mut lines = vec![String::new()];
+    lines.push(cut(&heading(results, scenario), width));
+    let mut names = " ".repeat(NAMES);
+    for system in systems {
+        names += &right(system, column);
+    }
+    lines.push(paint.bold(&cut(&names, width)));
+    let table: Vec<(Row, Vec<Option<Spread>>)> = ROWS
+        .into_iter()
+        .map(|row| {
+            let spreads = systems
+                .iter()
+                .map(|system| row.spread(results, scenario, system));
+            (row, spreads.collect::<Vec<_>>())
+        })
+        .filter(|(_, spreads)| spreads.iter().any(Option::is_some))
+        .collect();
+    for (row, spreads) in table {
+        let mut line = format!("{:<NAMES$}", row.name);
+        for spread in spreads {
+            line += &right(
+                &spread.map_or("–".to_owned(), |spread| compact(row, &spread)),
+                column,
+            );
+        }
+        lines.push(cut(&line, width));
+    }
+    lines.extend(audits(results, scenario, systems, column, width, paint));
+    if all.len() > systems.len() {
+        let more = format!("{} more on the page", all.len() - systems.len());
+        lines.push(cut(&more, width));
+    }
+    lines.extend(verdicts(results, scenario, &all, width, paint));
+    lines
+}
+
+fn heading(results: &Results, scenario: &str) -> String {
+    let systems = figures::systems(results, scenario);
+    let runs = systems
+        .iter()
+        .map(|system| figures::repeats(results, scenario, system).count())
+        .max()
+        .unwrap_or_default();
+    let repeats = match runs {
+        ..=1 => "one run each".to_owned(),
+        runs => format!("median of {runs}, ± half the range"),
+    };
+    let run = results.runs.iter().find(|run| run.scenario == scenario);
+    let title = run
+        .and_then(|run| run.send.first())
+        .map_or("", |send| &send.title);
+    format!("{scenario} · {repeats} · {title}")
+}
+
+fn audits(
+    results: &Results,
+    scenario: &str,
+    systems: &[&str],
+    column: usize,
+    width: usize,
+    paint: Paint,
+) -> Vec<String> {
+    let audits: Vec<Audit> = systems
+        .iter()
+        .map(|system| judged::audit(results, scenario, system))
+        .collect();
+    let row = |name: &str, value: fn(&Audit) -> u64| {
+        let mut line = format!("{name:<NAMES$}");
+        for audit in &audits {
+            let text = if audit.level.is_empty() {
+                "–".to_owned()
+            } else {
+                format::thousands(value(audit))
+            };
+            line += &right(&text, column);
+        }
+        let line = cut(&line, width);
+        if audits.iter().any(|audit| value(audit) > 0) {
+            paint.bad(&line)
+        } else {
+            line
+        }
+    };
+    vec![
+        row("items lost", |audit| audit.lost),
+        row("items duplicated", |audit| audit.duplicated),
+        row("items altered", |audit| audit.altered),
+    ]
+}
+
+fn verdicts(
+    results: &Results,
+    scenario: &str,
+    systems: &[&str],
+    width: usize,
+    paint: Paint,
+) -> Vec<String> {
+    let mut judged: Vec<(bool, String)> = Vec::new();
+    for system in systems {
+        for objective in judged::objectives(results, scenario, system) {
+            let held = objective.held();
+            let mark = if held { '✓' } else { '✗' };
+            judged.push((
+                held,
+                format!(
+                    "{mark} {system}: {}, {} ({})",
+                    objective.asked,
+                    objective.outcome(),
+                    objective.measurements()
+                ),
+            ));
+        }
+    }
+    let count = judged.len();
+    // Stable: those not met first, else as asked.
+    judged.sort_by_key(|(held, _)| *held);
+    let mut lines: Vec<String> = judged
+        .into_iter()
+        .take(OBJECTIVES)
+        .map(|(held, text)| {
+            let text = cut(&text, width);
+            if held {
+                paint.good(&text)
+            } else {
+                paint.bad(&text)
+            }
+        })
+        .collect();
+    if count > OBJECTIVES {
+        lines.push(cut(
+            &format!("and {} more objectives", count - OBJECTIVES),
+            width,
+        ));
+    }
+    lines
+}
+
+/// Several scenarios, a line for each system.
+fn overview(
+    results: &Results,
+    scenarios: &[&str],
+    width: usize,
+    room: usize,
+    paint: Paint,
+) -> Vec<String> {
+    const COLUMNS: [(&str, Row); 4] = [
+        ("items/s", rows::ITEM_RATE),
+        ("p99", rows::P99),
+        ("CPU/M items", rows::CPU),
+        ("× raw", rows::MULTIPLE),
+    ];
+    const CELL: usize = 11;
+    const MARKS: usize = 12;
+    let names = width.saturating_sub(COLUMNS.len() * CELL + MARKS).max(12);
+    let mut head = format!("{:<names$}", "scenario, system");
+    for (name, _) in COLUMNS {
+        head += &right(name, CELL);
+    }
+    head += &right("audit goals", MARKS);
+    let mut lines = Vec::new();
+    for scenario in scenarios {
+        for system in figures::systems(results, scenario) {
+            let name = cut(&format!("{scenario}, {system}"), names);
+            let mut line = format!("{name:<names$}");
+            for (_, row) in COLUMNS {
+                let spread = row.spread(results, scenario, system);
+                line += &right(
+                    &spread.map_or("–".to_owned(), |spread| row.unit.show(spread.median)),
+                    CELL,
+                );
+            }
+            let sound = judged::sound(&judged::audit(results, scenario, system));
+            let objectives = judged::objectives(results, scenario, system);
+            let held = objectives.iter().filter(|one| one.held()).count();
+            let goals = format!("{held}/{}", objectives.len());
+            line += &right(
+                &format!("{} {goals:>5}", if sound { '✓' } else { '✗' }),
+                MARKS,
+            );
+            let line = cut(&line, width);
+            lines.push(if sound && held == objectives.len() {
+                line
+            } else {
+                paint.bad(&line)
+            });
+        }
+    }
+    // A blank line, the head, and, where some do not fit, a line that says so.
+    let fit = room.saturating_sub(2);
+    if lines.len() > fit {
+        let more = lines.len() - fit.saturating_sub(1);
+        lines.truncate(fit.saturating_sub(1));
+        lines.push(cut(&format!("and {more} more on the page"), width));
+    }
+    let mut all = vec![String::new(), paint.bold(&cut(&head, width))];
+    all.extend(lines);
+    all
+}
+
+/// A median and half of the range of its repeats, in percent of it.
+fn compact(row: Row, spread: &Spread) -> String {
+    let median = row.unit.show(spread.median);
+    if spread.count < 2 || spread.median <= 0.0 {
+        return median;
+    }
+    let half = (spread.max - spread.min) / 2.0 / spread.median * 100.0;
+    let half = if (0.05..9.95).contains(&half) {
+        format!("{half:.1}")
+    } else {
+        format!("{half:.0}")
+    };
+    format!("{median} {:>5}", format!("±{half}%"))
+}
+
+/// A text at the right of its column, one blank at least before it.
+fn right(text: &str, column: usize) -> String {
+    let text = cut(text, column.saturating_sub(1));
+    format!("{text:>column$}")
+}
+
+/// A text that fits, with what is missing marked. Control characters are left out: a name must
+/// not move the cursor.
+fn cut(text: &str, width: usize) -> String {
+    let text: String = text
+        .chars()
+        .map(|character| {
+            if character.is_control() {
+                ' '
+            } else {
+                character
+            }
+        })
+        .collect();
+    let text = text.trim_end();
+    if text.chars().count() <= width {
+        return text.to_owned();
+    }
+    let mut short: String = text.chars().take(width.saturating_sub(1)).collect();
+    short.push('…');
+    short
+}
+
+/// Colours, where they are wanted.
+#[derive(Clone, Copy)]
+struct Paint {
+    colour: bool,
+}
+
+impl Paint {
+    fn bold(self, text: &str) -> String {
+        self.with("1", text)
+    }
+
+    fn faint(self, text: &str) -> String {
+        self.with("2", text)
+    }
+
+    fn warning(self, text: &str) -> String {
+        self.with("1;33", text)
+    }
+
+    fn good(self, text: &str) -> String {
+        self.with("32", text)
+    }
+
+    fn bad(self, text: &str) -> String {
+        self.with("31", text)
+    }
+
+    fn with(self, code: &str, text: &str) -> String {
+        if self.colour {
+            format!("\u{1b}[{code}m{text}\u{1b}[0m")
+        } else {
+            text.to_owned()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_cut_to_fit_and_moves_no_cursor() {
+        assert_eq!(cut("abcdef", 4), "abc…");
+        assert_eq!(cut("abcd", 4), "abcd");
+        assert_eq!(cut("a\u{1b}[2Jb", 10), "a [2Jb");
+        assert_eq!(right("ab", 4), "  ab");
+    }
+
+    #[test]
+    fn a_spread_is_half_of_the_range() {
+        let spread = Spread::of([0.9, 1.0, 1.1]).unwrap();
+        assert_eq!(compact(rows::CPU, &spread), "1.00 s  ±10%");
+        let alone = Spread::of([1.0]).unwrap();
+        assert_eq!(compact(rows::CPU, &alone), "1.00 s");
+    }
+
+    #[test]
+    fn colours_only_where_wanted() {
+        assert_eq!(Paint { colour: false }.bad("x"), "x");
+        assert_eq!(Paint { colour: true }.bad("x"), "\u{1b}[31mx\u{1b}[0m");
+    }
+}
