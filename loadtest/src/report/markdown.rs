@@ -7,12 +7,13 @@ use super::rows::{self, Row};
 use super::{format, judged};
 
 /// The columns: what is compared first, then what explains it.
-const COLUMNS: [Row; 9] = [
+const COLUMNS: [Row; 10] = [
     rows::ITEM_RATE,
     rows::ERROR_RATE,
     rows::P50,
     rows::P99,
     rows::P999,
+    rows::RAW_P99,
     rows::CPU,
     rows::MULTIPLE,
     rows::CPU_PER_GB,

@@ -187,10 +187,8 @@ pub(super) fn range(unit: Unit, spread: &Spread) -> Option<String> {
         return None;
     }
     // The unit once, where both share it: `1.20–1.31 ms`.
-    let short = match (min.rsplit_once(' '), max.rsplit_once(' ')) {
-        (Some((low, one)), Some((_, other))) if one == other => low.to_owned(),
-        _ => min,
-    };
+    let unit = max.find([' ', '×']).map_or("", |place| &max[place..]);
+    let short = min.strip_suffix(unit).unwrap_or(&min);
     Some(format!("{short}–{max}"))
 }
 
@@ -227,7 +225,7 @@ mod tests {
         );
         assert_eq!(
             range(Unit::Times, &spread(&[1.0, 1.1])).unwrap(),
-            "1.00×–1.10×"
+            "1.00–1.10×"
         );
         assert_eq!(range(Unit::Count, &spread(&[1.0])), None);
         assert_eq!(range(Unit::Count, &spread(&[1.0, 1.0])), None);

@@ -110,7 +110,7 @@ fn noise(seed: u64) -> f64 {
 
 /// Latencies with a long tail; `stall` of them wait up to so many microseconds more.
 fn latency(median: f64, seed: u64, stall: (f64, f64)) -> Latency {
-    let mut histogram = Histogram::<u64>::new(3).unwrap();
+    let mut histogram = Histogram::<u64>::new(3).expect("three digits");
     for place in 0..10_000 {
         let chance = noise(seed * 1_000_003 + place);
         let tail = 0.6 + 0.35 / (1.0 - chance * 0.9995).powf(0.38);
@@ -119,12 +119,14 @@ fn latency(median: f64, seed: u64, stall: (f64, f64)) -> Latency {
         } else {
             0.0
         };
-        histogram.record((median * tail + wait) as u64).unwrap();
+        histogram
+            .record((median * tail + wait) as u64)
+            .expect("it resizes");
     }
     let mut bytes = Vec::new();
     V2DeflateSerializer::new()
         .serialize(&histogram, &mut bytes)
-        .unwrap();
+        .expect("memory takes it");
     Latency {
         count: histogram.len(),
         mean_us: histogram.mean(),

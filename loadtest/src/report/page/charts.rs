@@ -75,6 +75,29 @@ pub(super) fn cost(results: &Results, scenario: &str, systems: &[&str]) -> Marku
     }
 }
 
+/// Peak memory of each system.
+pub(super) fn memory(results: &Results, scenario: &str, systems: &[&str]) -> Markup {
+    let of = |system: &&str| -> Option<Bar> {
+        let spread = rows::RSS.spread(results, scenario, system)?;
+        Some(Bar {
+            name: (*system).to_owned(),
+            colour: colour(results, system),
+            parts: vec![spread.median],
+            range: (spread.count > 1).then_some((spread.min, spread.max)),
+            text: rows::RSS.unit.show(spread.median),
+        })
+    };
+    let all: Vec<Bar> = systems.iter().filter_map(of).collect();
+    html! {
+        @if !all.is_empty() {
+            figure {
+                figcaption { b { "Peak memory" } span { "Largest resident set. Lower is better." } }
+                (bars("Peak memory, by system", &all))
+            }
+        }
+    }
+}
+
 /// A system's distributions over all of its runs.
 struct Distributions<'s> {
     system: &'s str,

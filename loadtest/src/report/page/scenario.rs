@@ -25,7 +25,10 @@ pub(super) fn section(results: &Results, scenario: &str, anchor: &str) -> Markup
                 ul.notes { @for note in &notes { li { (note) } } }
             }
             div.charts {
-                (charts::cost(results, scenario, &systems))
+                div.stack {
+                    (charts::cost(results, scenario, &systems))
+                    (charts::memory(results, scenario, &systems))
+                }
                 (charts::percentiles(results, scenario, &systems))
             }
             h3 { "Over time" }
