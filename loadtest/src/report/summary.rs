@@ -12,6 +12,8 @@ const LINES: usize = 40;
 const NAMES: usize = 25;
 /// Narrowest column of a system.
 const COLUMN: usize = 16;
+/// In the place of a spread.
+const UNSPREAD: &str = "      ";
 /// Warnings shown; the page has all of them.
 const WARNINGS: usize = 5;
 /// Objectives shown of a scenario, those not met first.
@@ -35,6 +37,16 @@ const ROWS: [Row; 16] = [
     rows::RSS,
     rows::SWITCHES,
     rows::SYSCALLS,
+];
+
+/// One count of an audit.
+type Count = fn(&Audit) -> u64;
+
+/// What an audit finds wrong, and how often.
+const FAULTS: [(&str, Count); 3] = [
+    ("items lost", |audit| audit.lost),
+    ("items duplicated", |audit| audit.duplicated),
+    ("items altered", |audit| audit.altered),
 ];
 
 /// Writes what was found in at most 40 lines of at most `width` columns. Colours are ANSI's; no
@@ -94,6 +106,11 @@ fn block(results: &Results, scenario: &str, width: usize, paint: Paint) -> Vec<S
     let mut lines = vec![String::new()];
     lines.push(cut(&heading(results, scenario), width));
     let mut names = format!("{:<NAMES$}", repeats(results, scenario));
+    let repeated = systems
+        .iter()
+        .any(|system| figures::repeats(results, scenario, system).count() > 1);
+    // Where the others have their spread.
+    let pad = if repeated { UNSPREAD } else { "" };
     for system in systems {
         names += &right(&cut(system, column), column);
     }
@@ -115,14 +132,26 @@ fn block(results: &Results, scenario: &str, width: usize, paint: Paint) -> Vec<S
     for (row, spreads) in table {
         let mut line = format!("{:<NAMES$}", row.name);
         for spread in spreads {
-            line += &right(
-                &spread.map_or("–".to_owned(), |spread| compact(row, &spread)),
-                column,
-            );
+            let text = spread.map_or(format!("–{pad}"), |spread| compact(row, &spread));
+            line += &right(&text, column);
         }
         lines.push(cut(&line, width));
     }
-    lines.extend(audits(results, scenario, systems, column, width, paint));
+    for (name, value) in FAULTS {
+        let mut line = format!("{name:<NAMES$}");
+        let mut any = false;
+        for system in systems {
+            let audit = judged::audit(results, scenario, system);
+            let count = match audit.level.as_str() {
+                "" => "–".to_owned(),
+                _ => format::thousands(value(&audit)),
+            };
+            any |= value(&audit) > 0;
+            line += &right(&format!("{count}{pad}"), column);
+        }
+        let line = cut(&line, width);
+        lines.push(if any { paint.bad(&line) } else { line });
+    }
     if all.len() > systems.len() {
         let more = format!("{} more on the page", all.len() - systems.len());
         lines.push(cut(&more, width));
@@ -151,42 +180,6 @@ fn repeats(results: &Results, scenario: &str) -> String {
         ..=1 => "one run".to_owned(),
         runs => format!("median of {runs}, ±half range"),
     }
-}
-
-fn audits(
-    results: &Results,
-    scenario: &str,
-    systems: &[&str],
-    column: usize,
-    width: usize,
-    paint: Paint,
-) -> Vec<String> {
-    let audits: Vec<Audit> = systems
-        .iter()
-        .map(|system| judged::audit(results, scenario, system))
-        .collect();
-    let row = |name: &str, value: fn(&Audit) -> u64| {
-        let mut line = format!("{name:<NAMES$}");
-        for audit in &audits {
-            let text = if audit.level.is_empty() {
-                "–".to_owned()
-            } else {
-                format::thousands(value(audit))
-            };
-            line += &right(&text, column);
-        }
-        let line = cut(&line, width);
-        if audits.iter().any(|audit| value(audit) > 0) {
-            paint.bad(&line)
-        } else {
-            line
-        }
-    };
-    vec![
-        row("items lost", |audit| audit.lost),
-        row("items duplicated", |audit| audit.duplicated),
-        row("items altered", |audit| audit.altered),
-    ]
 }
 
 fn verdicts(
@@ -308,7 +301,7 @@ fn compact(row: Row, spread: &Spread) -> String {
         return median;
     }
     if spread.median <= 0.0 || rows::range(row.unit, spread).is_none() {
-        return format!("{median}{:6}", "");
+        return format!("{median}{UNSPREAD}");
     }
     let half = (spread.max - spread.min) / 2.0 / spread.median * 100.0;
     let half = if (0.05..9.95).contains(&half) {

@@ -2,17 +2,19 @@
 
 use maud::{Markup, html};
 
-use crate::figures;
+use crate::figures::{self, Spread};
 use crate::results::{Latency, Results};
 
 use super::super::format;
 use super::super::plot::{Axis, Bar, Chart, Hit, Line, bars, nines};
-use super::super::rows;
+use super::super::rows::{self, Row};
 
 /// Quantiles that are told at the pointer, each from half way to the one before.
 const TOLD: [f64; 7] = [0.5, 0.75, 0.9, 0.95, 0.99, 0.999, 0.9999];
 /// Points of a line.
 const POINTS: u32 = 120;
+/// Height of the plot by percentile: it stands beside two plots of bars.
+const TALL: f64 = 300.0;
 /// The highest quantile drawn.
 const TOP: f64 = 0.9999;
 
@@ -35,7 +37,7 @@ pub(super) fn colour(results: &Results, system: &str) -> String {
 pub(super) fn cost(results: &Results, scenario: &str, systems: &[&str]) -> Markup {
     let of = |system: &str| -> Option<Bar> {
         let spread = rows::CPU.spread(results, scenario, system)?;
-        let part = |row: rows::Row| {
+        let part = |row: Row| {
             row.spread(results, scenario, system)
                 .map_or(0.0, |one| one.median)
         };
@@ -56,7 +58,7 @@ pub(super) fn cost(results: &Results, scenario: &str, systems: &[&str]) -> Marku
             name: system.to_owned(),
             colour: colour(results, system),
             parts,
-            range: (spread.count > 1).then_some((spread.min, spread.max)),
+            range: whiskers(rows::CPU, &spread),
             text,
         })
     };
@@ -83,7 +85,7 @@ pub(super) fn memory(results: &Results, scenario: &str, systems: &[&str]) -> Mar
             name: (*system).to_owned(),
             colour: colour(results, system),
             parts: vec![spread.median],
-            range: (spread.count > 1).then_some((spread.min, spread.max)),
+            range: whiskers(rows::RSS, &spread),
             text: rows::RSS.unit.show(spread.median),
         })
     };
@@ -96,6 +98,10 @@ pub(super) fn memory(results: &Results, scenario: &str, systems: &[&str]) -> Mar
             }
         }
     }
+}
+
+fn whiskers(row: Row, spread: &Spread) -> Option<(f64, f64)> {
+    rows::range(row.unit, spread).map(|_| (spread.min, spread.max))
 }
 
 /// A system's distributions over all of its runs.
@@ -160,6 +166,7 @@ pub(super) fn percentiles(results: &Results, scenario: &str, systems: &[&str]) -
         title: format!("Latency by percentile, {scenario}"),
         x: Axis::nines(top, "percentile"),
         y: Axis::latencies(min, max, "latency"),
+        height: TALL,
         hits: told(&all, top),
         events: Vec::new(),
         lines: lines.clone(),

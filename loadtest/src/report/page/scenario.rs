@@ -81,32 +81,38 @@ fn headline(results: &Results, scenario: &str, system: &str) -> Markup {
     let multiple = rows::MULTIPLE.spread(results, scenario, system);
     let cost = match multiple {
         Some(times) if system != figures::BASELINE => {
-            format!("CPU per million items, {:.2}× the raw proxy", times.median)
+            format!("{:.2}× the raw proxy", times.median)
         }
-        _ => "CPU per million items".to_owned(),
+        _ => String::new(),
     };
     let audit = judged::audit(results, scenario, system);
     let corrected = rows::P99.spread(results, scenario, system).is_some();
     html! {
-        div.cards aria-label=(format!("Headline figures of {system}")) {
-            (card(&shown(rows::ITEM_RATE), "items per second acknowledged", None))
+        div.cards {
+            (card(
+                "items per second acknowledged",
+                &shown(rows::ITEM_RATE),
+                &format!("{} requests per second", shown(rows::REQUEST_RATE)),
+                None,
+            ))
             @if corrected {
-                (card(&shown(rows::P99), &format!(
-                    "latency p99; median {}, largest {}",
-                    shown(rows::P50),
-                    shown(rows::MAX),
-                ), None))
+                (card(
+                    "latency, 99th percentile",
+                    &shown(rows::P99),
+                    &format!("p50 {}, max {}", shown(rows::P50), shown(rows::MAX)),
+                    None,
+                ))
             } @else {
-                (card(&shown(rows::RAW_P99), "raw latency p99", None))
+                (card("raw latency, 99th percentile", &shown(rows::RAW_P99), "no schedule", None))
             }
-            (card(&shown(rows::CPU), &cost, None))
-            (card(&shown(rows::RSS), "peak memory", None))
+            (card("CPU per million items", &shown(rows::CPU), &cost, None))
+            (card("peak memory", &shown(rows::RSS), "", None))
             @if !audit.level.is_empty() {
                 (card(
-                    &format!("{} lost", format::thousands(audit.lost)),
+                    "items lost",
+                    &format::thousands(audit.lost),
                     &format!(
-                        "of {} items; {} duplicated, {} altered",
-                        format::thousands(audit.acknowledged),
+                        "{} duplicated, {} altered",
                         format::thousands(audit.duplicated),
                         format::thousands(audit.altered),
                     ),
@@ -125,11 +131,19 @@ fn rows_note(results: &Results, scenario: &str, system: &str) -> String {
     }
 }
 
-fn card(value: &str, what: &str, good: Option<bool>) -> Markup {
+fn card(what: &str, value: &str, detail: &str, good: Option<bool>) -> Markup {
     html! {
-        div.card.good[good == Some(true)].bad[good == Some(false)] {
-            div.value { (value) }
+        div.card {
             div.what { (what) }
+            div.value.good[good == Some(true)].bad[good == Some(false)] {
+                @match good {
+                    Some(true) => "✓ ",
+                    Some(false) => "✗ ",
+                    None => "",
+                }
+                (value)
+            }
+            div.what { (detail) }
         }
     }
 }

@@ -9,6 +9,9 @@ use super::super::format;
 use super::super::plot::{Axis, Chart, Event, Hit, Line};
 use super::intervals::{self, Interval, Latencies};
 
+/// Height of a plot over time.
+const HEIGHT: f64 = 210.0;
+
 /// Plots of the run of a system that is shown for all of its runs.
 pub(super) fn system(results: &Results, scenario: &str, system: &str) -> Markup {
     let runs: Vec<&Run> = figures::repeats(results, scenario, system).collect();
@@ -113,6 +116,7 @@ fn throughput(run: &Run, intervals: &[Interval], span: f64) -> Chart {
         x: Axis::time(span),
         y: Axis::numbers(max, "requests/s"),
         lines,
+        height: HEIGHT,
         events: marks(run),
         hits: hits(intervals, |interval| {
             format!(
@@ -155,6 +159,7 @@ fn latency(run: &Run, intervals: &[Interval], span: f64) -> Chart {
             line("p99", "c2", |all| all.p99),
             line("p50", "c1", |all| all.p50),
         ],
+        height: HEIGHT,
         events: marks(run),
         hits: hits(intervals, |interval| match interval.latency {
             None => "no answers".to_owned(),
@@ -187,6 +192,7 @@ fn memory(run: &Run, cost: &Cost, span: f64) -> Chart {
                 .collect(),
             ..Line::default()
         }],
+        height: HEIGHT,
         events: marks(run),
         hits: cost_hits(&points, |point| format::bytes(point.rss as f64)),
     }
@@ -228,6 +234,7 @@ fn cores(run: &Run, span: f64) -> Chart {
         x: Axis::time(span),
         y: Axis::numbers(max, "cores used"),
         lines,
+        height: HEIGHT,
         events: marks(run),
         hits: cost_hits(&points.unwrap_or_default(), |point| {
             format!("{} of a core", format::percent(point.cores))

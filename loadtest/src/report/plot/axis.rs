@@ -20,9 +20,9 @@ pub(in crate::report) struct Axis {
 }
 
 impl Axis {
-    /// Numbers from nought.
+    /// Numbers from nought, with a little room above the largest: a line on the rim is not seen.
     pub(in crate::report) fn numbers(max: f64, label: &str) -> Self {
-        Self::linear(max, 1.0, label.to_owned(), 5)
+        Self::linear(max * 1.03, 1.0, label.to_owned(), 5)
     }
 
     /// Sizes from nought, in the binary unit that fits the largest.
@@ -192,7 +192,7 @@ mod tests {
             ["0", "20,000", "40,000", "60,000", "80,000", "100,000"]
         );
         assert_eq!(
-            texts(&Axis::numbers(1.0, "")),
+            texts(&Axis::numbers(0.9, "")),
             ["0", "0.2", "0.4", "0.6", "0.8", "1"]
         );
         assert_eq!(texts(&Axis::numbers(0.0, "")).len(), 6);

@@ -18,7 +18,7 @@ pub(in crate::report) struct Bar {
     pub(in crate::report) colour: String,
     /// What it is made of, from the left; they sum to the median.
     pub(in crate::report) parts: Vec<f64>,
-    /// The least and the largest of the repeats.
+    /// The least and the largest of the repeats, where they differ.
     pub(in crate::report) range: Option<(f64, f64)>,
     /// What is written at its end.
     pub(in crate::report) text: String,
@@ -69,7 +69,6 @@ pub(in crate::report) fn bars(title: &str, bars: &[Bar]) -> Markup {
                     (bar.text)
                 }
             }
-            line.base x1="0" x2="0" y1=(px(TOP)) y2=(px(height)) {}
         }
     }
 }

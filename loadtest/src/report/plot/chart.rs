@@ -7,8 +7,6 @@ use super::{labels, px};
 
 /// Wide enough for half a page, so that its type keeps its size on a narrow one.
 const WIDTH: f64 = 560.0;
-/// Height of what is drawn in.
-const PLOT_HEIGHT: f64 = 210.0;
 /// Room above, without rows of events.
 const TOP: f64 = 14.0;
 /// Room below, for ticks and what the axis is of.
@@ -58,6 +56,8 @@ pub(in crate::report) struct Hit {
 pub(in crate::report) struct Chart {
     /// What it shows, for those who cannot see it.
     pub(in crate::report) title: String,
+    /// Height of what is drawn in, without axes and labels.
+    pub(in crate::report) height: f64,
     /// The horizontal axis.
     pub(in crate::report) x: Axis,
     /// The vertical axis.
@@ -87,7 +87,7 @@ impl Chart {
         let left = tick_width.fold(0.0, f64::max) + 12.0;
         let right = WIDTH
             - if name_width > 0.0 {
-                name_width + 22.0
+                name_width + 26.0
             } else {
                 10.0
             };
@@ -102,7 +102,7 @@ impl Chart {
         area.top = TOP + rows.min(EVENT_ROWS) as f64 * ROW;
         // What the vertical axis is of stands above it, where it reads without turning the head.
         area.top += ROW;
-        area.bottom = area.top + PLOT_HEIGHT;
+        area.bottom = area.top + self.height;
         let height = area.bottom + BOTTOM;
 
         html! {
@@ -117,7 +117,7 @@ impl Chart {
                     @let from = area.x(self.x.place(hit.from));
                     @let to = area.x(self.x.place(hit.to));
                     rect.hit x=(px(from)) y=(px(area.top)) width=(px((to - from).max(1.0)))
-                        height=(px(PLOT_HEIGHT)) { title { (hit.text) } }
+                        height=(px(self.height)) { title { (hit.text) } }
                 }
             }
         }
@@ -265,6 +265,7 @@ mod tests {
     fn chart() -> Chart {
         Chart {
             title: "a <chart>".to_owned(),
+            height: 200.0,
             x: Axis::time(10.0),
             y: Axis::numbers(100.0, "requests/s"),
             lines: vec![Line {
