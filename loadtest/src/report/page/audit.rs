@@ -40,7 +40,7 @@ pub(super) fn table(results: &Results, scenario: &str, systems: &[&str]) -> Mark
     };
     html! {
         div.wide {
-            table {
+            table.systems {
                 (head(systems))
                 tbody {
                     @for (name, fault, count) in COUNTS {

@@ -35,7 +35,7 @@ pub(super) fn table(results: &Results, scenario: &str, systems: &[&str]) -> Mark
     ];
     html! {
         div.wide {
-            table {
+            table.systems {
                 (head(systems))
                 tbody {
                     @for (name, unit, figure) in rows {
@@ -47,8 +47,8 @@ pub(super) fn table(results: &Results, scenario: &str, systems: &[&str]) -> Mark
             }
         }
         p.caption {
-            "The worst of the runs. Below saturation, what requests are late is counted in their \
-             latency."
+            "The worst of the runs. What the load test itself was late is counted in the latency, \
+             never taken off it."
         }
     }
 }

@@ -48,7 +48,7 @@ pub(super) fn table(results: &Results, scenario: &str, systems: &[&str]) -> Mark
     };
     html! {
         div.wide {
-            table {
+            table.systems {
                 (head(systems))
                 @for (what, answers) in [("Requests", figures::requests as Sum), ("Items", figures::items)] {
                     tbody {

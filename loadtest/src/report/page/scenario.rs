@@ -19,17 +19,23 @@ pub(super) fn section(results: &Results, scenario: &str, anchor: &str) -> Markup
             p.meta { (how(results, scenario)) }
             (headline(results, scenario, subject(&systems)))
             (tables::objectives(results, scenario, &systems))
-            h3 { "Systems side by side" }
-            (tables::comparison(results, scenario, &systems))
-            @if !notes.is_empty() {
-                ul.notes { @for note in &notes { li { (note) } } }
-            }
-            div.charts {
-                div.stack {
-                    (charts::cost(results, scenario, &systems))
-                    (charts::memory(results, scenario, &systems))
+            h3 { (if systems.len() > 1 { "Systems side by side" } else { "Figures" }) }
+            @if systems.len() > 1 {
+                (tables::comparison(results, scenario, &systems))
+                (noted(&notes))
+                div.charts {
+                    div.stack {
+                        (charts::cost(results, scenario, &systems))
+                        (charts::memory(results, scenario, &systems))
+                    }
+                    (charts::percentiles(results, scenario, &systems))
                 }
-                (charts::percentiles(results, scenario, &systems))
+            } @else {
+                // Bars compare, and there is nothing to compare with.
+                div.charts {
+                    div { (tables::comparison(results, scenario, &systems)) (noted(&notes)) }
+                    (charts::percentiles(results, scenario, &systems))
+                }
             }
             h3 { "Over time" }
             @for system in &systems { (timeline::system(results, scenario, system)) }
@@ -39,6 +45,14 @@ pub(super) fn section(results: &Results, scenario: &str, anchor: &str) -> Markup
             (audit::table(results, scenario, &systems))
             h3 { "The load test itself" }
             (honesty::table(results, scenario, &systems))
+        }
+    }
+}
+
+fn noted(notes: &[String]) -> Markup {
+    html! {
+        @if !notes.is_empty() {
+            ul.notes { @for note in notes { li { (note) } } }
         }
     }
 }
@@ -90,9 +104,9 @@ fn headline(results: &Results, scenario: &str, system: &str) -> Markup {
     html! {
         div.cards {
             (card(
-                "items per second acknowledged",
+                "items per second",
                 &shown(rows::ITEM_RATE),
-                &format!("{} requests per second", shown(rows::REQUEST_RATE)),
+                &format!("in {} requests", shown(rows::REQUEST_RATE)),
                 None,
             ))
             @if corrected {

@@ -96,7 +96,7 @@ pub(super) fn objectives(results: &Results, scenario: &str, systems: &[&str]) ->
 pub(super) fn comparison(results: &Results, scenario: &str, systems: &[&str]) -> Markup {
     html! {
         div.wide {
-            table {
+            table.systems {
                 (head(systems))
                 tbody {
                     @for (row, spreads) in rows::table(results, scenario, systems) {

@@ -21,7 +21,7 @@ const EVENT_ROWS: usize = 4;
 pub(in crate::report) struct Line {
     /// What it is; a line without a name has no label.
     pub(in crate::report) name: String,
-    /// Class of its colour: `c1` to `c8`, or `base`.
+    /// Class of its colour: as the style sheet has it.
     pub(in crate::report) colour: String,
     /// Drawn in dashes.
     pub(in crate::report) dashed: bool,
