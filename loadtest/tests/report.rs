@@ -168,6 +168,7 @@ fn a_page_shows_every_part() {
         "<title>otlp against a raw proxy &amp; haproxy</title>",
         "1 of 8 objectives not met",
         "Not the system’s limit",
+        "<li>steady, haproxy, run 4 of 5: the sender used 97 % of its core</li>",
         "<a href=\"#scenario-2\">outage &lt;5 s&gt;</a>",
         "aria-label=\"CPU seconds per million items, by system\"",
         "aria-label=\"Latency by percentile, steady\"",

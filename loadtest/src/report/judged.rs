@@ -130,20 +130,32 @@ fn weaker<'a>(one: &'a str, other: &'a str) -> &'a str {
 /// Reasons not to read the figures as the system's limit, each with the run that it is about.
 pub(super) fn warnings(results: &Results) -> Vec<String> {
     let scenarios = figures::scenarios(results);
+    scenarios
+        .iter()
+        .flat_map(|scenario| {
+            let alone = scenarios.len() == 1;
+            warnings_of(results, scenario)
+                .into_iter()
+                .map(move |warning| match alone {
+                    true => warning,
+                    false => format!("{scenario}, {warning}"),
+                })
+        })
+        .collect()
+}
+
+/// Those of one scenario.
+pub(super) fn warnings_of(results: &Results, scenario: &str) -> Vec<String> {
     let mut warnings = Vec::new();
-    for scenario in &scenarios {
-        for system in figures::systems(results, scenario) {
-            let runs: Vec<&Run> = figures::repeats(results, scenario, system).collect();
-            for (place, run) in runs.iter().enumerate() {
-                let mut whose = system.to_owned();
-                if scenarios.len() > 1 {
-                    whose = format!("{scenario}, {whose}");
-                }
-                if runs.len() > 1 {
-                    whose = format!("{whose}, run {} of {}", place + 1, runs.len());
-                }
-                warnings.extend(of_run(run).into_iter().map(|why| format!("{whose}: {why}")));
-            }
+    for system in figures::systems(results, scenario) {
+        let runs: Vec<&Run> = figures::repeats(results, scenario, system).collect();
+        for (place, run) in runs.iter().enumerate() {
+            let whose = match runs.len() {
+                1 => system.to_owned(),
+                count => format!("{system}, run {} of {count}", place + 1),
+            };
+            let reasons = of_run(run).into_iter();
+            warnings.extend(reasons.map(|why| format!("{whose}: {why}")));
         }
     }
     warnings

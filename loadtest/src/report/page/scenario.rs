@@ -13,10 +13,19 @@ use super::{audit, charts, honesty, outcomes, tables, timeline};
 pub(super) fn section(results: &Results, scenario: &str, anchor: &str) -> Markup {
     let systems = figures::systems(results, scenario);
     let notes = judged::notes(results, scenario);
+    // Of one scenario alone they stand at the top of the page.
+    let warnings = if figures::scenarios(results).len() > 1 {
+        judged::warnings_of(results, scenario)
+    } else {
+        Vec::new()
+    };
     html! {
         section id=(anchor) {
             h2 { (scenario) }
             p.meta { (how(results, scenario)) }
+            @if !warnings.is_empty() {
+                ul.warning { @for warning in &warnings { li { "Not the system’s limit: " (warning) } } }
+            }
             (headline(results, scenario, subject(&systems)))
             (tables::objectives(results, scenario, &systems))
             h3 { (if systems.len() > 1 { "Systems side by side" } else { "Figures" }) }
