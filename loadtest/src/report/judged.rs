@@ -82,10 +82,16 @@ pub(super) fn tally(results: &Results) -> (usize, usize) {
 
 /// The audits of a system's repeats, summed.
 pub(super) fn audit(results: &Results, scenario: &str, system: &str) -> Audit {
-    let mut sum = Audit::default();
+    let levels = figures::repeats(results, scenario, system).map(|run| run.audit.level.as_str());
+    let mut sum = Audit {
+        level: levels
+            .min_by_key(|level| rank(level))
+            .unwrap_or_default()
+            .to_owned(),
+        ..Audit::default()
+    };
     for run in figures::repeats(results, scenario, system) {
         let one = &run.audit;
-        sum.level = weaker(&sum.level, &one.level).to_owned();
         sum.acknowledged += one.acknowledged;
         sum.arrived += one.arrived;
         sum.lost += one.lost;
@@ -103,6 +109,46 @@ pub(super) fn sound(audit: &Audit) -> bool {
     audit.lost == 0 && audit.altered == 0 && audit.foreign == 0
 }
 
+/// What an audit can find wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    Lost,
+    Duplicated,
+    Altered,
+    Foreign,
+}
+
+impl Fault {
+    /// How often it was found; none where the audit could not see it, which is not nought.
+    pub(super) fn count(self, audit: &Audit) -> Option<u64> {
+        let (least, count) = match self {
+            Self::Lost => (1, audit.lost),
+            Self::Duplicated => (2, audit.duplicated),
+            Self::Foreign => (2, audit.foreign),
+            Self::Altered => (3, audit.altered),
+        };
+        (rank(&audit.level) >= least || count > 0).then_some(count)
+    }
+
+    /// The same as text.
+    pub(super) fn shown(self, audit: &Audit) -> String {
+        self.count(audit).map_or("–".to_owned(), format::thousands)
+    }
+}
+
+/// The outcome of an audit in words; none where there was none.
+pub(super) fn verdict(audit: &Audit) -> Option<&'static str> {
+    if rank(&audit.level) == 0 {
+        return None;
+    }
+    Some(match (sound(audit), audit.level.as_str()) {
+        (false, _) => "✗ not sound",
+        (true, "count") => "✓ totals agree",
+        (true, "ids") => "✓ nothing lost",
+        (true, _) => "✓ nothing lost or altered",
+    })
+}
+
 /// What an audit of this level can see.
 pub(super) fn reach(level: &str) -> &'static str {
     match level {
@@ -113,17 +159,12 @@ pub(super) fn reach(level: &str) -> &'static str {
     }
 }
 
-fn weaker<'a>(one: &'a str, other: &'a str) -> &'a str {
-    let rank = |level: &str| match level {
+fn rank(level: &str) -> u8 {
+    match level {
         "count" => 1,
         "ids" => 2,
         "full" => 3,
         _ => 0,
-    };
-    if one.is_empty() || rank(other) < rank(one) {
-        other
-    } else {
-        one
     }
 }
 
@@ -263,14 +304,58 @@ mod tests {
     fn audits_sum_at_the_weakest_level() {
         let mut weak = run("a", true);
         weak.audit.level = "count".to_owned();
-        let sum = audit(&results(vec![run("a", true), weak]), "steady", "a");
-        assert_eq!((sum.acknowledged, sum.lost), (20, 2));
+        let sum = audit(
+            &results(vec![run("a", true), weak, run("a", true)]),
+            "steady",
+            "a",
+        );
+        assert_eq!((sum.acknowledged, sum.lost), (30, 3));
         assert_eq!(sum.level, "count");
         assert!(!sound(&sum));
+        let none = Run {
+            audit: Audit::default(),
+            ..run("a", true)
+        };
+        let sum = audit(
+            &results(vec![run("a", true), none, run("a", true)]),
+            "steady",
+            "a",
+        );
+        assert_eq!(sum.level, "");
         assert!(sound(&Audit {
             duplicated: 3,
             ..Audit::default()
         }));
+    }
+
+    #[test]
+    fn what_an_audit_cannot_see_is_not_nought() {
+        let audit = |level: &str| Audit {
+            level: level.to_owned(),
+            ..Audit::default()
+        };
+        let faults = [
+            Fault::Lost,
+            Fault::Duplicated,
+            Fault::Foreign,
+            Fault::Altered,
+        ];
+        for (level, seen) in [("", 0), ("count", 1), ("ids", 3), ("full", 4)] {
+            let counted = faults.map(|fault| fault.count(&audit(level)).is_some());
+            assert_eq!(
+                counted.iter().filter(|seen| **seen).count(),
+                seen,
+                "{level}"
+            );
+        }
+        assert_eq!(Fault::Altered.shown(&audit("ids")), "–");
+        assert_eq!(verdict(&audit("")), None);
+        assert_eq!(verdict(&audit("count")), Some("✓ totals agree"));
+        let lost = Audit {
+            lost: 1,
+            ..audit("full")
+        };
+        assert_eq!(verdict(&lost), Some("✗ not sound"));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use crate::figures::{self, Spread};
 use crate::results::Results;
 
+use super::judged::Fault;
 use super::rows::{self, Row};
 use super::{format, judged};
 
@@ -58,8 +59,8 @@ pub fn markdown(results: &Results) -> String {
             );
         }
         let audit = judged::audit(results, scenario, system);
-        for count in [audit.lost, audit.duplicated, audit.altered] {
-            row += &format!(" {} |", format::thousands(count));
+        for fault in [Fault::Lost, Fault::Duplicated, Fault::Altered] {
+            row += &format!(" {} |", fault.shown(&audit));
         }
         line(&mut text, &row);
     }
@@ -143,7 +144,7 @@ mod tests {
         );
         assert_eq!(
             lines[2],
-            "| a\\|b | \\<otlp> | 2 | 2,000 (1,000–3,000) | 0 | 0 | 0 |"
+            "| a\\|b | \\<otlp> | 2 | 2,000 (1,000–3,000) | – | – | – |"
         );
         assert_eq!(lines[1].matches('|').count(), lines[0].matches('|').count());
     }

@@ -1,8 +1,9 @@
 //! The closing summary in a terminal: one screen.
 
 use crate::figures::{self, Spread};
-use crate::results::{Audit, Results};
+use crate::results::Results;
 
+use super::judged::Fault;
 use super::rows::{self, Row};
 use super::{format, judged};
 
@@ -39,14 +40,11 @@ const ROWS: [Row; 16] = [
     rows::SYSCALLS,
 ];
 
-/// One count of an audit.
-type Count = fn(&Audit) -> u64;
-
-/// What an audit finds wrong, and how often.
-const FAULTS: [(&str, Count); 3] = [
-    ("items lost", |audit| audit.lost),
-    ("items duplicated", |audit| audit.duplicated),
-    ("items altered", |audit| audit.altered),
+/// What an audit finds wrong.
+const FAULTS: [(&str, Fault); 3] = [
+    ("items lost", Fault::Lost),
+    ("items duplicated", Fault::Duplicated),
+    ("items altered", Fault::Altered),
 ];
 
 /// Writes what was found in at most 40 lines of at most `width` columns. Colours are ANSI's; no
@@ -137,17 +135,13 @@ fn block(results: &Results, scenario: &str, width: usize, paint: Paint) -> Vec<S
         }
         lines.push(cut(&line, width));
     }
-    for (name, value) in FAULTS {
+    for (name, fault) in FAULTS {
         let mut line = format!("{name:<NAMES$}");
         let mut any = false;
         for system in systems {
             let audit = judged::audit(results, scenario, system);
-            let count = match audit.level.as_str() {
-                "" => "–".to_owned(),
-                _ => format::thousands(value(&audit)),
-            };
-            any |= value(&audit) > 0;
-            line += &right(&format!("{count}{pad}"), column);
+            any |= fault.count(&audit).is_some_and(|count| count > 0);
+            line += &right(&format!("{}{pad}", fault.shown(&audit)), column);
         }
         let line = cut(&line, width);
         lines.push(if any { paint.bad(&line) } else { line });
@@ -263,17 +257,20 @@ fn overview(
                     CELL,
                 );
             }
-            let sound = judged::sound(&judged::audit(results, scenario, system));
+            let audit = judged::audit(results, scenario, system);
+            let sound = judged::sound(&audit);
+            let mark = match judged::verdict(&audit) {
+                None => '–',
+                Some(_) if sound => '✓',
+                Some(_) => '✗',
+            };
             let objectives = judged::objectives(results, scenario, system);
             let held = objectives.iter().filter(|one| one.held()).count();
             let goals = match objectives.len() {
                 0 => "–".to_owned(),
                 all => format!("{held}/{all}"),
             };
-            line += &right(
-                &format!("{} {goals:>5}", if sound { '✓' } else { '✗' }),
-                MARKS,
-            );
+            line += &right(&format!("{mark} {goals:>5}"), MARKS);
             let line = cut(&line, width);
             lines.push(if sound && held == objectives.len() {
                 line

@@ -7,27 +7,18 @@ use maud::{Markup, html};
 use crate::figures;
 use crate::results::{Audit, Results};
 
-use super::super::{format, judged};
-use super::tables::head;
-
-/// One count of an audit.
-type Count = fn(&Audit) -> u64;
+use super::super::format;
+use super::super::judged::{self, Fault};
+use super::tables::{head, line};
 
 /// What was acknowledged against what arrived, over all runs.
 pub(super) fn table(results: &Results, scenario: &str, systems: &[&str]) -> Markup {
-    // What it counts, whether any is a fault, and the count.
-    const COUNTS: [(&str, bool, Count); 7] = [
-        ("acknowledged to the sender", false, |audit| {
-            audit.acknowledged
-        }),
-        ("arrived at the collector", false, |audit| audit.arrived),
-        ("lost", true, |audit| audit.lost),
-        ("altered", true, |audit| audit.altered),
-        ("foreign: of no sender", true, |audit| audit.foreign),
-        ("duplicated", false, |audit| audit.duplicated),
-        ("arrived without an acknowledgement", false, |audit| {
-            audit.unacknowledged
-        }),
+    const FAULTS: [(&str, Fault, bool); 4] = [
+        ("lost", Fault::Lost, true),
+        ("altered", Fault::Altered, true),
+        ("foreign: of no sender", Fault::Foreign, true),
+        // Allowed where a delivery is repeated.
+        ("duplicated", Fault::Duplicated, false),
     ];
     let audits: Vec<Audit> = systems
         .iter()
@@ -38,22 +29,31 @@ pub(super) fn table(results: &Results, scenario: &str, systems: &[&str]) -> Mark
             .map(|run| run.collect.undecodable)
             .sum()
     };
+    let counts = |count: fn(&Audit) -> u64| {
+        let audits = audits.iter();
+        audits.map(move |audit| match judged::verdict(audit) {
+            Some(_) => format::thousands(count(audit)),
+            None => "–".to_owned(),
+        })
+    };
     html! {
         div.wide {
             table.systems {
                 (head(systems))
                 tbody {
-                    @for (name, fault, count) in COUNTS {
+                    (line("acknowledged to the sender", counts(|audit| audit.acknowledged)))
+                    (line("arrived at the collector", counts(|audit| audit.arrived)))
+                    @for (name, fault, wrong) in FAULTS {
                         tr {
                             th scope="row" { (name) }
                             @for audit in &audits {
-                                td.figure.bad[fault && count(audit) > 0] {
-                                    @if audit.level.is_empty() { "–" }
-                                    @else { (format::thousands(count(audit))) }
+                                td.figure.bad[wrong && fault.count(audit).is_some_and(|count| count > 0)] {
+                                    (fault.shown(audit))
                                 }
                             }
                         }
                     }
+                    (line("arrived without an acknowledgement", counts(|audit| audit.unacknowledged)))
                     tr {
                         th scope="row" { "requests that did not decode" }
                         @for system in systems {
@@ -64,14 +64,10 @@ pub(super) fn table(results: &Results, scenario: &str, systems: &[&str]) -> Mark
                     tr {
                         th scope="row" { "verdict" }
                         @for audit in &audits {
-                            @let known = !audit.level.is_empty();
+                            @let verdict = judged::verdict(audit);
                             @let sound = judged::sound(audit);
-                            td.figure.good[known && sound].bad[known && !sound] {
-                                (match (known, sound) {
-                                    (false, _) => "not audited",
-                                    (true, true) => "✓ nothing lost or altered",
-                                    (true, false) => "✗ not sound",
-                                })
+                            td.figure.good[verdict.is_some() && sound].bad[!sound] {
+                                (verdict.unwrap_or("–"))
                                 span.range { (judged::reach(&audit.level)) }
                             }
                         }

@@ -3,8 +3,9 @@
 use maud::{Markup, html};
 
 use crate::figures;
-use crate::results::{Results, Run};
+use crate::results::{Audit, Results, Run};
 
+use super::super::judged::Fault;
 use super::super::rows::{self, Row};
 use super::super::{format, judged};
 use super::{audit, charts, honesty, outcomes, tables, timeline};
@@ -48,12 +49,19 @@ pub(super) fn section(results: &Results, scenario: &str, anchor: &str) -> Markup
             }
             h3 { "Over time" }
             @for system in &systems { (timeline::system(results, scenario, system)) }
-            h3 { "Outcomes" }
-            (outcomes::table(results, scenario, &systems))
-            h3 { "Audit" }
-            (audit::table(results, scenario, &systems))
-            h3 { "The load test itself" }
-            (honesty::table(results, scenario, &systems))
+            // The tables of one system are narrow enough to stand beside each other.
+            div.charts[systems.len() == 1] {
+                div {
+                    h3 { "Outcomes" }
+                    (outcomes::table(results, scenario, &systems))
+                }
+                div {
+                    h3 { "Audit" }
+                    (audit::table(results, scenario, &systems))
+                    h3 { "The load test itself" }
+                    (honesty::table(results, scenario, &systems))
+                }
+            }
         }
     }
 }
@@ -134,11 +142,7 @@ fn headline(results: &Results, scenario: &str, system: &str) -> Markup {
                 (card(
                     "items lost",
                     &format::thousands(audit.lost),
-                    &format!(
-                        "{} duplicated, {} altered",
-                        format::thousands(audit.duplicated),
-                        format::thousands(audit.altered),
-                    ),
+                    &found(&audit),
                     Some(judged::sound(&audit)),
                 ))
             }
@@ -151,6 +155,25 @@ fn rows_note(results: &Results, scenario: &str, system: &str) -> String {
     match figures::repeats(results, scenario, system).count() {
         ..=1 => "one run.".to_owned(),
         runs => format!("median of {runs} runs; the audit sums them."),
+    }
+}
+
+/// What else the audit found, as far as it could see.
+fn found(audit: &Audit) -> String {
+    let parts = [
+        (Fault::Duplicated, "duplicated"),
+        (Fault::Altered, "altered"),
+    ]
+    .into_iter()
+    .filter_map(|(fault, name)| {
+        let count = fault.count(audit)?;
+        Some(format!("{} {name}", format::thousands(count)))
+    });
+    let parts: Vec<String> = parts.collect();
+    if parts.is_empty() {
+        "by totals only".to_owned()
+    } else {
+        parts.join(", ")
     }
 }
 

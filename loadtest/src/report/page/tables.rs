@@ -5,6 +5,7 @@ use maud::{Markup, html};
 use crate::figures::{self, Spread};
 use crate::results::Results;
 
+use super::super::judged::Fault;
 use super::super::rows::{self, Row, Unit};
 use super::super::{format, judged};
 
@@ -45,7 +46,7 @@ pub(super) fn overview(results: &Results, scenarios: &[&str]) -> Markup {
                                 @for row in COLUMNS {
                                     td.figure { (median(row.unit, row.spread(results, scenario, system))) }
                                 }
-                                td.figure.bad[!judged::sound(&audit)] { (format::thousands(audit.lost)) }
+                                td.figure.bad[!judged::sound(&audit)] { (Fault::Lost.shown(&audit)) }
                                 td.figure.bad[held < goals.len()] {
                                     @if goals.is_empty() { "–" } @else { (held) " of " (goals.len()) }
                                 }
