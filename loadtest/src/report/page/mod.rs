@@ -130,7 +130,7 @@ fn reproduce(results: &Results) -> Markup {
             h2 { "How to reproduce" }
             @if !results.command.is_empty() { pre { code { (results.command) } } }
             div.wide {
-                table.text {
+                table {
                     thead { tr { th { "system" } th { "version" } th { "started by" } } }
                     tbody {
                         @for (system, version, command) in commands {

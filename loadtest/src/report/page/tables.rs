@@ -73,7 +73,7 @@ pub(super) fn objectives(results: &Results, scenario: &str, systems: &[&str]) ->
         @if !judged.is_empty() {
             h3 { "Objectives" }
             div.wide {
-                table.text {
+                table {
                     thead { tr { th { "system" } th { "objective" } th { "outcome" } th { "measured" } } }
                     tbody {
                         @for (system, objective) in &judged {

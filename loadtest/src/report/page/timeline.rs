@@ -323,7 +323,7 @@ fn events(runs: &[&Run]) -> Markup {
             details open[runs.len() == 1] {
                 summary { "Events" }
                 div.wide {
-                    table.text {
+                    table.events {
                         thead { tr { th { "run" } th.figure { "at" } th { "what happened" } } }
                         tbody {
                             @for (place, run) in runs.iter().enumerate() {
