@@ -85,6 +85,31 @@ fn a_summary_says_what_matters() {
 }
 
 #[test]
+fn a_summary_of_one_scenario_stays_whole_with_many_warnings_and_objectives() {
+    let mut results = sample::only("steady");
+    for run in &mut results.runs {
+        let reason = "a reason of such a length that it does not fit a line of the screen at all";
+        run.send[0].honesty.bottlenecks.push(reason.to_owned());
+        let verdict = run.verdicts[0].clone();
+        for place in 0..9 {
+            let mut verdict = verdict.clone();
+            verdict.objective = format!("objective {place}");
+            run.verdicts.push(verdict);
+        }
+    }
+    let text = summary(&results, 80, false);
+    assert!(text.lines().count() <= 40, "{text}");
+    for part in [
+        "more such warnings",
+        "latency p50",
+        "items altered",
+        "more objectives",
+    ] {
+        assert!(text.contains(part), "no {part:?} in\n{text}");
+    }
+}
+
+#[test]
 fn a_page_is_well_formed_whatever_it_is_of() {
     for results in [
         sample::results(),
@@ -168,7 +193,8 @@ fn a_page_shows_every_part() {
         "<title>otlp against a raw proxy &amp; haproxy</title>",
         "1 of 8 objectives not met",
         "Not the system’s limit",
-        "<li>steady, haproxy, run 4 of 5: the sender used 97 % of its core</li>",
+        "<a href=\"#scenario-1\">steady</a>: 1 warning",
+        "<li>haproxy, run 4 of 5: the sender used 97 % of its core</li>",
         "<a href=\"#scenario-2\">outage &lt;5 s&gt;</a>",
         "aria-label=\"CPU seconds per million items, by system\"",
         "aria-label=\"Latency by percentile, steady\"",
@@ -178,7 +204,7 @@ fn a_page_shows_every_part() {
         "collector down",
         "connection reset",
         "delays named",
-        "250 ms–4 s",
+        "250 ms to 4 s",
         "Requests followed no schedule",
         "loadtest compare steady.toml",
         "AMD EPYC 7763",

@@ -51,7 +51,7 @@ pub(super) fn seconds(value: f64) -> String {
     if value > 0.0 && value < 0.9995 {
         micros(value * 1e6)
     } else {
-        format!("{} s", trimmed(value))
+        format!("{} s", trimmed((value * 100.0).round() / 100.0))
     }
 }
 
@@ -151,6 +151,7 @@ mod tests {
         assert_eq!(seconds(0.0), "0 s");
         assert_eq!(seconds(0.25), "250 ms");
         assert_eq!(seconds(10.0), "10 s");
+        assert_eq!(seconds(1.002), "1 s");
         assert_eq!(bytes(512.0), "512 B");
         assert_eq!(bytes(1536.0), "1.50 KiB");
         assert_eq!(bytes(13.0 * 1_048_576.0), "13.0 MiB");

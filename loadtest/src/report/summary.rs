@@ -16,7 +16,7 @@ const COLUMN: usize = 16;
 /// In the place of a spread.
 const UNSPREAD: &str = "      ";
 /// Warnings shown; the page has all of them.
-const WARNINGS: usize = 5;
+const WARNINGS: usize = 3;
 /// Objectives shown of a scenario, those not met first.
 const OBJECTIVES: usize = 8;
 

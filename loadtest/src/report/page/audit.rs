@@ -75,6 +75,7 @@ pub(super) fn table(results: &Results, scenario: &str, systems: &[&str]) -> Mark
                 }
             }
         }
+        p.caption { "Every item of the runs, those of the warm-up too." }
         (misbehaved(results, scenario, systems))
     }
 }

@@ -44,23 +44,42 @@ pub(super) fn intervals(run: &Run) -> Vec<Interval> {
         .max()
         .unwrap_or(0);
     let together = count.div_ceil(LIMIT).max(1);
-    (0..count)
-        .step_by(together)
-        .map(|first| {
-            let mut sum = Interval {
-                from: f64::MAX,
-                ..Interval::default()
-            };
-            for send in &run.send {
-                let last = (first + together).min(send.points.len());
-                if let Some(points) = send.points.get(first..last) {
-                    add(&mut sum, points);
-                }
-            }
-            sum
+    let mut starts: Vec<usize> = (0..count).step_by(together).collect();
+    let length = |first: usize| sum(run, first, first + together).length();
+    // The last answers come after the last full interval: drawn for themselves, a rate over a
+    // few milliseconds would stand out for nothing.
+    if starts.len() > 1 && length(starts[starts.len() - 1]) < length(starts[0]) / 2.0 {
+        starts.pop();
+    }
+    starts
+        .iter()
+        .enumerate()
+        .map(|(place, first)| {
+            let next = starts.get(place + 1).copied().unwrap_or(count);
+            sum(run, *first, next)
         })
-        .filter(|interval| interval.to > interval.from)
+        .filter(|interval| interval.length() > 0.0)
         .collect()
+}
+
+impl Interval {
+    fn length(&self) -> f64 {
+        self.to - self.from
+    }
+}
+
+/// The points of every sender from one place to another.
+fn sum(run: &Run, first: usize, next: usize) -> Interval {
+    let mut sum = Interval {
+        from: f64::MAX,
+        ..Interval::default()
+    };
+    for send in &run.send {
+        if let Some(points) = send.points.get(first..next.min(send.points.len())) {
+            add(&mut sum, points);
+        }
+    }
+    sum
 }
 
 fn add(sum: &mut Interval, points: &[SendPoint]) {
@@ -170,6 +189,18 @@ mod tests {
                 .all(|interval| (interval.due - 100.0).abs() < 1e-6)
         );
         assert_eq!(intervals.last().unwrap().to, 500.5);
+    }
+
+    #[test]
+    fn a_last_interval_that_is_short_joins_the_one_before() {
+        let mut sender = sender(4, 200);
+        let last = &mut sender.points[3];
+        (last.at, last.length, last.due) = (1.51, 0.01, 0);
+        let intervals = intervals(&run(vec![sender]));
+        assert_eq!(intervals.len(), 3);
+        let joined = intervals.last().unwrap();
+        assert_eq!((joined.from, joined.to), (1.0, 1.51));
+        assert!((joined.accepted - 80.0 / 0.51).abs() < 1e-9);
     }
 
     #[test]

@@ -38,7 +38,7 @@ pub fn page(results: &Results) -> String {
             body {
                 header { (head(results)) }
                 main {
-                    (warnings(results))
+                    (warnings(results, &scenarios))
                     @if scenarios.len() > 1 { (contents(results, &scenarios)) }
                     @for (place, scenario) in scenarios.iter().enumerate() {
                         (scenario::section(results, scenario, &anchor(place)))
@@ -83,17 +83,48 @@ fn all_met(count: usize) -> String {
     }
 }
 
-fn warnings(results: &Results) -> Markup {
-    let warnings = judged::warnings(results);
+fn warnings(results: &Results, scenarios: &[&str]) -> Markup {
+    let warned: Vec<(usize, &str, Vec<String>)> = scenarios
+        .iter()
+        .enumerate()
+        .map(|(place, scenario)| (place, *scenario, judged::warnings_of(results, scenario)))
+        .filter(|(_, _, warnings)| !warnings.is_empty())
+        .collect();
     html! {
-        @if !warnings.is_empty() {
-            aside.warning role="note" {
+        @if !warned.is_empty() {
+            aside.warning {
                 h2 { "Not the system’s limit" }
                 p {
                     "In these runs the load test itself may have been the bottleneck. \
                      Do not read their figures as what the system can do at most."
                 }
-                ul { @for warning in &warnings { li { (warning) } } }
+                @if scenarios.len() == 1 {
+                    @for (_, _, warnings) in &warned { (listed(warnings)) }
+                } @else {
+                    ul {
+                        @for (place, scenario, warnings) in &warned {
+                            li {
+                                a href=(format!("#{}", anchor(*place))) { (scenario) } ": "
+                                (format::counted(warnings.len(), "warning", "warnings"))
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Warnings, the first few at once: many runs make many of them.
+fn listed(warnings: &[String]) -> Markup {
+    const FIRST: usize = 4;
+    let (first, rest) = warnings.split_at(warnings.len().min(FIRST));
+    html! {
+        ul { @for warning in first { li { (warning) } } }
+        @if !rest.is_empty() {
+            details {
+                summary { "and " (rest.len()) " more" }
+                ul { @for warning in rest { li { (warning) } } }
             }
         }
     }

@@ -95,7 +95,7 @@ fn delays<'r>(systems: &[&str], of: impl Fn(&str) -> Vec<&'r Delays>) -> Markup 
                     let max = one.iter().filter(|one| one.with > 0).map(|one| one.max).reduce(f64::max);
                     match (min, max) {
                         (Some(min), Some(max)) if min < max => {
-                            format!("{}–{}", format::seconds(min), format::seconds(max))
+                            format!("{} to {}", format::seconds(min), format::seconds(max))
                         }
                         (Some(min), Some(_)) => format::seconds(min),
                         _ => "–".to_owned(),

@@ -25,7 +25,7 @@ pub(super) fn section(results: &Results, scenario: &str, anchor: &str) -> Markup
             h2 { (scenario) }
             p.meta { (how(results, scenario)) }
             @if !warnings.is_empty() {
-                ul.warning { @for warning in &warnings { li { "Not the system’s limit: " (warning) } } }
+                aside.warning { h3 { "Not the system’s limit" } (super::listed(&warnings)) }
             }
             (headline(results, scenario, subject(&systems)))
             (tables::objectives(results, scenario, &systems))
