@@ -5,7 +5,7 @@ use crate::results::Results;
 
 use super::judged::Fault;
 use super::rows::{self, Row};
-use super::{format, judged};
+use super::{format, judged, warnings};
 
 /// The columns: what is compared first, then what explains it.
 const COLUMNS: [Row; 10] = [
@@ -25,7 +25,7 @@ const COLUMNS: [Row; 10] = [
 #[must_use]
 pub fn markdown(results: &Results) -> String {
     let mut text = String::new();
-    for warning in judged::warnings(results) {
+    for warning in warnings::all(results) {
         line(
             &mut text,
             &format!("> **Not the system's limit:** {}", cell(&warning)),

@@ -5,6 +5,7 @@
 
 mod format;
 mod judged;
+mod layout;
 mod load;
 mod markdown;
 mod page;
@@ -12,6 +13,7 @@ mod plot;
 mod rows;
 mod screen;
 mod summary;
+mod warnings;
 
 pub use load::{Unreadable, merge, parse};
 pub use markdown::markdown;

@@ -14,7 +14,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use crate::figures;
 use crate::results::Results;
 
-use super::{format, judged};
+use super::{format, judged, warnings};
 
 const STYLE: &str = include_str!("style.css");
 
@@ -87,7 +87,7 @@ fn warnings(results: &Results, scenarios: &[&str]) -> Markup {
     let warned: Vec<(usize, &str, Vec<String>)> = scenarios
         .iter()
         .enumerate()
-        .map(|(place, scenario)| (place, *scenario, judged::warnings_of(results, scenario)))
+        .map(|(place, scenario)| (place, *scenario, warnings::of(results, scenario)))
         .filter(|(_, _, warnings)| !warnings.is_empty())
         .collect();
     html! {

@@ -7,16 +7,16 @@ use crate::results::{Audit, Results, Run};
 
 use super::super::judged::Fault;
 use super::super::rows::{self, Row};
-use super::super::{format, judged};
+use super::super::{format, judged, warnings};
 use super::{audit, charts, honesty, outcomes, tables, timeline};
 
 /// The section of a scenario.
 pub(super) fn section(results: &Results, scenario: &str, anchor: &str) -> Markup {
     let systems = figures::systems(results, scenario);
-    let notes = judged::notes(results, scenario);
+    let notes = warnings::notes(results, scenario);
     // Of one scenario alone they stand at the top of the page.
     let warnings = if figures::scenarios(results).len() > 1 {
-        judged::warnings_of(results, scenario)
+        warnings::of(results, scenario)
     } else {
         Vec::new()
     };
