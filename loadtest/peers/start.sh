@@ -1,0 +1,61 @@
+#!/bin/sh
+# Starts one system with the job that all of them are compared in: OTLP/gRPC in at IN, the same out to OUT, one core.
+#   IN=host:port OUT=host:port DIR=folder start.sh SYSTEM     run it, in this process
+#   start.sh SYSTEM --version                                 say which version it is
+# IN_HTTP and OUT_HTTP are the OTLP/HTTP ends, for systems that have them. DIR is an existing folder for what a system
+# must write. PEERS is the folder that get.sh filled; default: target/peers of this repository.
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+PEERS=${PEERS:-$here/../../target/peers}
+PATH=$PEERS/bin:$PATH:/usr/sbin
+system=${1:?"name a system: see the case labels in $0"}
+
+if [ "${2:-}" = --version ]; then
+  case $system in
+    collector*) exec otelcol --version ;;
+    rotel*) exec rotel-agent --version ;;
+    haproxy) exec haproxy -v ;;
+    nginx) exec nginx -v ;;
+    nghttpx) exec nghttpx --version ;;
+    envoy) exec envoy --version ;;
+    *) echo "start.sh: no system is named $system" >&2; exit 2 ;;
+  esac
+fi
+
+: "${IN:?must be the host:port to listen on}" "${OUT:?must be the host:port to send to}" "${DIR:?must be a folder}"
+# An end that is not given listens where nobody looks, or sends where its sibling does.
+: "${IN_HTTP:=127.0.0.1:0}" "${OUT_HTTP:=$OUT}"
+export IN IN_HTTP OUT OUT_HTTP DIR
+
+# Writes a template with its @NAMES@ filled in to DIR, for systems that read no environment, and says where it is.
+render() {
+  sed -e "s/@IN@/$IN/g" -e "s/@OUT@/$OUT/g" -e "s/@IN_HTTP@/$IN_HTTP/g" -e "s/@OUT_HTTP@/$OUT_HTTP/g" \
+      -e "s/@IN_HOST@/${IN%:*}/g" -e "s/@IN_PORT@/${IN##*:}/g" -e "s/@OUT_HOST@/${OUT%:*}/g" -e "s/@OUT_PORT@/${OUT##*:}/g" \
+      -e "s/@IN_HTTP_HOST@/${IN_HTTP%:*}/g" -e "s/@IN_HTTP_PORT@/${IN_HTTP##*:}/g" \
+      -e "s/@OUT_HTTP_HOST@/${OUT_HTTP%:*}/g" -e "s/@OUT_HTTP_PORT@/${OUT_HTTP##*:}/g" \
+      -e "s|@DIR@|$DIR|g" "$here/$1" > "$DIR/$1"
+  echo "$DIR/$1"
+}
+
+collector() { GOMAXPROCS=1; export GOMAXPROCS; exec otelcol --config "$here/collector.yaml" "$@"; }
+rotel() {
+  exec rotel-agent start --log-format text --otlp-grpc-endpoint "$IN" --otlp-http-endpoint "$IN_HTTP" \
+    --otlp-grpc-max-recv-msg-size-mib 16 "$@"
+}
+
+case $system in
+  collector)           collector ;;
+  collector-gzip)      collector --config 'yaml:exporters::otlp_grpc::compression: gzip' ;;
+  collector-http)      collector --config "$here/collector-http.yaml" ;;
+  collector-nobatch)   collector --config "$here/collector-nobatch.yaml" ;;
+  collector-delivered) collector --config "$here/collector-nobatch.yaml" --config "$here/collector-delivered.yaml" ;;
+  collector-sync)      collector --config "$here/collector-nobatch.yaml" --config 'yaml:exporters::otlp_grpc::sending_queue::enabled: false' ;;
+  rotel)               rotel --otlp-exporter-endpoint "http://$OUT" --otlp-exporter-compression none ;;
+  rotel-gzip)          rotel --otlp-exporter-endpoint "http://$OUT" --otlp-exporter-compression gzip ;;
+  rotel-http)          rotel --otlp-exporter-endpoint "http://$OUT_HTTP" --otlp-exporter-compression none --otlp-exporter-protocol http ;;
+  haproxy)             exec haproxy -db -q -f "$here/haproxy.cfg" ;;
+  nginx)               exec nginx -p "$DIR" -e stderr -c "$(render nginx.conf)" ;;
+  nghttpx)             exec nghttpx --conf="$(render nghttpx.conf)" ;;
+  envoy)               exec envoy --concurrency 1 --disable-hot-restart --log-level warning -c "$(render envoy.yaml)" ;;
+  *) echo "start.sh: no system is named $system" >&2; exit 2 ;;
+esac
