@@ -10,16 +10,19 @@ PEERS=${PEERS:-$here/../../target/peers}
 PATH=$PEERS/bin:$PATH:/usr/sbin
 system=${1:?"name a system: see the case labels in $0"}
 
-if [ "${2:-}" = --version ]; then
-  case $system in
-    collector*) exec otelcol --version ;;
-    rotel*) exec rotel-agent --version ;;
-    haproxy) exec haproxy -v ;;
-    nginx) exec nginx -v ;;
-    nghttpx) exec nghttpx --version ;;
-    envoy) exec envoy --version ;;
-    *) echo "start.sh: no system is named $system" >&2; exit 2 ;;
+version() {
+  case $1 in
+    collector*) otelcol --version ;;
+    rotel*) rotel-agent --version ;;
+    haproxy) haproxy -v ;;
+    nginx) nginx -v ;;
+    nghttpx) nghttpx --version ;;
+    envoy) envoy --version ;;
   esac
+}
+if [ "${2:-}" = --version ]; then
+  version "$system" 2>&1 | grep -m 1 '[0-9]\.[0-9]'
+  exit
 fi
 
 : "${IN:?must be the host:port to listen on}" "${OUT:?must be the host:port to send to}" "${DIR:?must be a folder}"
@@ -50,9 +53,8 @@ case $system in
   collector-nobatch)   collector --config "$here/collector-nobatch.yaml" ;;
   collector-delivered) collector --config "$here/collector-nobatch.yaml" --config "$here/collector-delivered.yaml" ;;
   collector-sync)      collector --config "$here/collector-nobatch.yaml" --config 'yaml:exporters::otlp_grpc::sending_queue::enabled: false' ;;
-  rotel)               rotel --otlp-exporter-endpoint "http://$OUT" --otlp-exporter-compression none ;;
-  rotel-gzip)          rotel --otlp-exporter-endpoint "http://$OUT" --otlp-exporter-compression gzip ;;
-  rotel-http)          rotel --otlp-exporter-endpoint "http://$OUT_HTTP" --otlp-exporter-compression none --otlp-exporter-protocol http ;;
+  rotel)               rotel --otlp-exporter-endpoint "http://$OUT" ;;
+  rotel-http)          rotel --otlp-exporter-endpoint "http://$OUT_HTTP" --otlp-exporter-protocol http ;;
   haproxy)             exec haproxy -db -q -f "$here/haproxy.cfg" ;;
   nginx)               exec nginx -p "$DIR" -e stderr -c "$(render nginx.conf)" ;;
   nghttpx)             exec nghttpx --conf="$(render nghttpx.conf)" ;;
