@@ -2,7 +2,7 @@
 # Starts one system with the job that all of them are compared in: OTLP/gRPC in at IN, the same out to OUT, one core.
 #   IN=host:port OUT=host:port DIR=folder start.sh SYSTEM     run it, in this process
 #   start.sh SYSTEM --version                                 say which version it is
-# IN_HTTP and OUT_HTTP are the OTLP/HTTP ends, for systems that have them. DIR is an existing folder for what a system
+# IN_HTTP and OUT_HTTP are the OTLP/HTTP ends; default: the port after IN's, and OUT. DIR is an existing folder for what a system
 # must write. PEERS is the folder that get.sh filled; default: target/peers of this repository.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
@@ -26,8 +26,7 @@ if [ "${2:-}" = --version ]; then
 fi
 
 : "${IN:?must be the host:port to listen on}" "${OUT:?must be the host:port to send to}" "${DIR:?must be a folder}"
-# An end that is not given listens where nobody looks, or sends where its sibling does.
-: "${IN_HTTP:=127.0.0.1:0}" "${OUT_HTTP:=$OUT}"
+: "${IN_HTTP:=${IN%:*}:$((${IN##*:} + 1))}" "${OUT_HTTP:=$OUT}"
 export IN IN_HTTP OUT OUT_HTTP DIR
 
 # Writes a template with its @NAMES@ filled in to DIR, for systems that read no environment, and says where it is.
