@@ -2,8 +2,8 @@
 # Starts one system with the job that all of them are compared in: OTLP/gRPC in at IN, the same out to OUT, one core.
 #   IN=host:port OUT=host:port DIR=folder start.sh SYSTEM     run it, in this process
 #   start.sh SYSTEM --version                                 say which version it is
-# IN_HTTP and OUT_HTTP are the OTLP/HTTP ends; default: the port after IN's, and OUT. DIR is an existing folder for what a system
-# must write. PEERS is the folder that get.sh filled; default: target/peers of this repository.
+# IN_HTTP and OUT_HTTP are the OTLP/HTTP ends; default: the port after IN's, and OUT. DIR is an existing folder for what
+# a system must write. PEERS is the folder that get.sh filled; default: target/peers of this repository.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 PEERS=${PEERS:-$here/../../target/peers}
@@ -39,9 +39,14 @@ render() {
   echo "$DIR/$1"
 }
 
-collector() { GOMAXPROCS=1; export GOMAXPROCS; exec otelcol --config "$here/collector.yaml" "$@"; }
+# Becomes the program, or says what to do where there is none.
+run() {
+  command -v "$1" > /dev/null || { echo "start.sh: $1 is neither in $PEERS/bin nor on PATH: run get.sh" >&2; exit 1; }
+  exec "$@"
+}
+collector() { GOMAXPROCS=1; export GOMAXPROCS; run otelcol --config "$here/collector.yaml" "$@"; }
 rotel() {
-  exec rotel-agent start --log-format text --otlp-grpc-endpoint "$IN" --otlp-http-endpoint "$IN_HTTP" \
+  run rotel-agent start --log-format text --otlp-grpc-endpoint "$IN" --otlp-http-endpoint "$IN_HTTP" \
     --otlp-grpc-max-recv-msg-size-mib 16 "$@"
 }
 
@@ -54,9 +59,9 @@ case $system in
   collector-sync)      collector --config "$here/collector-nobatch.yaml" --config 'yaml:exporters::otlp_grpc::sending_queue::enabled: false' ;;
   rotel)               rotel --otlp-exporter-endpoint "http://$OUT" ;;
   rotel-http)          rotel --otlp-exporter-endpoint "http://$OUT_HTTP" --otlp-exporter-protocol http ;;
-  haproxy)             exec haproxy -db -q -f "$here/haproxy.cfg" ;;
-  nginx)               exec nginx -p "$DIR" -e stderr -c "$(render nginx.conf)" ;;
-  nghttpx)             exec nghttpx --conf="$(render nghttpx.conf)" ;;
-  envoy)               exec envoy --concurrency 1 --disable-hot-restart --log-level warning -c "$(render envoy.yaml)" ;;
+  haproxy)             run haproxy -db -q -f "$here/haproxy.cfg" ;;
+  nginx)               run nginx -p "$DIR" -e stderr -c "$(render nginx.conf)" ;;
+  nghttpx)             run nghttpx --conf="$(render nghttpx.conf)" ;;
+  envoy)               run envoy --concurrency 1 --disable-hot-restart --log-level warning -c "$(render envoy.yaml)" ;;
   *) echo "start.sh: no system is named $system" >&2; exit 2 ;;
 esac
