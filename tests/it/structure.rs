@@ -9,7 +9,7 @@ use std::{
 /// What a room may import besides itself. A room that is missing here is a failure.
 fn allowed(room: &str) -> Option<&'static [&'static str]> {
     const DATA_PATH: &[&str] = &[
-        "batch", "config", "logging", "metrics", "net", "outcome", "rt", "signal", "wire",
+        "batch", "config", "http2", "logging", "metrics", "net", "outcome", "rt", "signal", "wire",
     ];
     Some(match room {
         "signal" | "outcome" | "rt" | "http2" => &[],
