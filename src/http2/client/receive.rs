@@ -17,10 +17,10 @@ use crate::http2::{
 /// Bytes of one header block before it is unpacked.
 ///
 /// - Source: chosen: four times the fields that are taken; the table makes a block smaller.
-const BLOCK_BYTES_MAX: usize = 64 << 10;
+pub(super) const BLOCK_BYTES_MAX: usize = 64 << 10;
 
 /// Frames of one header block, so that empty ones come to an end.
-const BLOCK_FRAMES_MAX: usize = 64;
+pub(super) const BLOCK_FRAMES_MAX: usize = 64;
 
 /// Bytes of what a peer says when it goes away that are shown.
 const SAID_BYTES_MAX: usize = 128;
