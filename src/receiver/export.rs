@@ -1,16 +1,19 @@
 //! One call as a straight line: open, admit, read, prove, hand over, wait.
 
+use std::time::Instant;
+
 use bytes::Bytes;
 use http::request::Parts;
 use http_body::Body;
 
 use super::{
-    Context, body,
+    Context,
+    body::{self, Reader},
     call::{Call, Dialect},
     connection::{Connection, since},
 };
 use crate::{
-    batch::ExportRequest,
+    batch::{Ack, ExportRequest},
     metrics::Answer,
     outcome::{Outcome, Reason, Refusal},
     rt,
@@ -25,64 +28,86 @@ pub(super) struct Answered {
     pub outcome: Outcome,
 }
 
-/// Serves one call, from its headers to its outcome, and counts it.
-pub(super) async fn serve<B>(
-    context: &Context,
-    connection: &Connection,
-    parts: &Parts,
-    body: B,
-) -> Answered
-where
-    B: Body<Data = Bytes> + Unpin,
-{
-    let started = rt::now();
-    let dialect = Dialect::of(&parts.headers);
-    let mut counted = Counted::default();
-    let outcome = match export(context, connection, dialect, parts, body, &mut counted).await {
-        Ok(outcome) => outcome,
-        Err(refusal) => Outcome::Refused(refusal),
-    };
-    let answer = match &outcome {
-        Outcome::Accepted => Answer::Accepted,
-        Outcome::Partial { rejected, .. } => Answer::Partial {
-            rejected: *rejected,
-        },
-        Outcome::Refused(refusal) => Answer::Refused(refusal),
-    };
-    context.metrics.answered(
-        counted.signal,
-        dialect.transport(),
-        answer,
-        counted.items,
-        since(started),
-    );
-    Answered { dialect, outcome }
+/// What a request's head was opened to.
+#[derive(Clone, Debug)]
+pub(super) struct Opened {
+    pub dialect: Dialect,
+    pub call: Result<Call, Refusal>,
 }
 
-/// What is known of a call, however far it came.
-#[derive(Debug, Default)]
-struct Counted {
+impl Opened {
+    pub(super) fn of(parts: &Parts) -> Self {
+        let dialect = Dialect::of(&parts.headers);
+        Self {
+            dialect,
+            call: Call::open(dialect, parts),
+        }
+    }
+}
+
+/// What is known of a call, however far it came, to be counted at its end.
+#[derive(Debug)]
+pub(super) struct Counted {
+    dialect: Dialect,
     signal: Option<Signal>,
     items: u64,
+    started: Instant,
 }
 
-async fn export<B>(
-    context: &Context,
-    connection: &Connection,
-    dialect: Dialect,
-    parts: &Parts,
-    body: B,
-    counted: &mut Counted,
-) -> Result<Outcome, Refusal>
-where
-    B: Body<Data = Bytes> + Unpin,
-{
-    let call = Call::open(dialect, parts)?;
-    counted.signal = Some(call.signal);
+impl Counted {
+    pub(super) fn begin(opened: &Opened, now: Instant) -> Self {
+        Self {
+            dialect: opened.dialect,
+            signal: opened.call.as_ref().ok().map(|call| call.signal),
+            items: 0,
+            started: now,
+        }
+    }
+
+    /// Counts the call.
+    pub(super) fn end(self, context: &Context, outcome: Outcome) -> Answered {
+        let answer = match &outcome {
+            Outcome::Accepted => Answer::Accepted,
+            Outcome::Partial { rejected, .. } => Answer::Partial {
+                rejected: *rejected,
+            },
+            Outcome::Refused(refusal) => Answer::Refused(refusal),
+        };
+        context.metrics.answered(
+            self.signal,
+            self.dialect.transport(),
+            answer,
+            self.items,
+            since(self.started),
+        );
+        Answered {
+            dialect: self.dialect,
+            outcome,
+        }
+    }
+}
+
+/// Opens, admits: the reader of the call's body.
+pub(super) fn admit<'a>(
+    context: &'a Context,
+    connection: &'a Connection,
+    opened: &Opened,
+) -> Result<Reader<'a>, Refusal> {
+    let call = opened.call.clone()?;
     context.serves(call.signal)?;
-    let received = body::read(context, connection, call, body).await?;
+    Reader::new(context, connection, call)
+}
+
+/// Proves a body that is whole, counts it and hands it over.
+pub(super) fn take(
+    context: &Context,
+    reader: Reader<'_>,
+    counted: &mut Counted,
+) -> Result<Ack, Refusal> {
+    let call = reader.call();
+    let received = reader.finish()?;
     if received.bytes == 0 {
-        return Ok(Outcome::Accepted);
+        return Ok(Ack::ready(Outcome::Accepted));
     }
     let items =
         wire::inspect(call.signal, context.validate, &received.slices).map_err(|malformed| {
@@ -93,12 +118,36 @@ where
         })?;
     counted.items = items;
     context.metrics.received(call.signal, call.transport, items);
-    let ack = (context.submit)(ExportRequest {
+    Ok((context.submit)(ExportRequest {
         signal: call.signal,
         items,
         body: received.slices,
         bytes: received.bytes,
         permit: received.permit,
-    });
-    Ok(ack.await)
+    }))
+}
+
+/// Serves one call whose body comes in pieces of its own accord, from its head to its outcome.
+pub(super) async fn serve<B>(
+    context: &Context,
+    connection: &Connection,
+    parts: &Parts,
+    body: B,
+) -> Answered
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    let opened = Opened::of(parts);
+    let mut counted = Counted::begin(&opened, rt::now());
+    let outcome = match admit(context, connection, &opened) {
+        Ok(reader) => match body::read(context, reader, body).await {
+            Ok(reader) => match take(context, reader, &mut counted) {
+                Ok(ack) => ack.await,
+                Err(refusal) => Outcome::Refused(refusal),
+            },
+            Err(refusal) => Outcome::Refused(refusal),
+        },
+        Err(refusal) => Outcome::Refused(refusal),
+    };
+    counted.end(context, outcome)
 }
