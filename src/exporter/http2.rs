@@ -34,8 +34,9 @@ const CONNECTION_WINDOW_BYTES: u32 = 1 << 20;
 
 /// Requests that may be started before the collector has said how many it takes.
 ///
-/// - Source: chosen: the least that RFC 9113, section 6.5.2 recommends for that setting.
-const STREAMS_BEFORE_SETTINGS: usize = 100;
+/// - Cost: on a fresh connection the second request waits one round trip. A collector that takes
+///   few at once would refuse the others.
+const STREAMS_BEFORE_SETTINGS: usize = 1;
 
 /// Bytes of an answer's header fields.
 const FIELDS_BYTES_MAX: u32 = 16 << 10;

@@ -11,7 +11,7 @@ use crate::http2::frame::{
 /// A piece of at least so many bytes is sent from where it lies; a smaller one is copied behind
 /// the head of its frame.
 ///
-/// - Source: measured: a piece of a vectored write costs the kernel about what copying 2 KiB does.
+/// - Source: chosen: below it, looking at one more piece costs about what the copy does.
 const SHARED_BYTES_MIN: usize = 2 << 10;
 
 /// Answers to the peer's questions that may wait for it to read them.
