@@ -8,6 +8,7 @@ use bytes::Bytes;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use otlp::{
     batch::{Batcher, Budget, ExportRequest, Permit},
+    encoding::Encoding,
     metrics::Trigger,
     outcome::Outcome,
     rt,
@@ -34,6 +35,7 @@ fn batch(c: &mut Criterion) {
                         permit.cover(bytes).unwrap_or_default();
                         let request = ExportRequest {
                             signal: Signal::Traces,
+                            encoding: Encoding::Identity,
                             items: 100,
                             body,
                             bytes,

@@ -4,9 +4,8 @@ use std::{net::SocketAddr, time::Duration};
 
 use super::*;
 use crate::{
-    config::model::{
-        Acknowledge, Compression, Endpoint, HttpVersion, LogFormat, LogOutput, Protocol,
-    },
+    config::model::{Acknowledge, Endpoint, HttpVersion, LogFormat, LogOutput, Protocol},
+    encoding::Encoding,
     signal::Signal,
 };
 
@@ -383,7 +382,7 @@ fn the_standard_variables_configure_the_exporter() {
     let metrics = &export.endpoints_of(Signal::Metrics)[0];
     assert_eq!(metrics.path_of(Signal::Metrics), "/base/v1/metrics");
     assert_eq!(export.headers[0], ("api-key".to_owned(), "a b".to_owned()));
-    assert_eq!(export.compression, Compression::Gzip);
+    assert_eq!(export.compression, Encoding::Gzip);
     assert_eq!(export.timeouts.operation, Duration::from_millis(1500));
 }
 

@@ -4,17 +4,19 @@ use http::{HeaderValue, Method, Request, Uri, header};
 
 use super::collector::Resources;
 use crate::{
-    config::{Compression, Endpoint, HttpVersion, Protocol},
+    config::{Endpoint, HttpVersion, Protocol},
+    encoding::Encoding,
     signal::Signal,
     wire::grpc,
 };
 
 const USER_AGENT: &str = concat!("otlp/", env!("CARGO_PKG_VERSION"));
 
-/// The head of a signal's requests: the same for all of them.
+/// The head of a signal's requests in one encoding: the same for all of them.
 pub(super) fn head(
     endpoint: &Endpoint,
     signal: Signal,
+    encoding: Encoding,
     resources: &Resources,
 ) -> Option<Request<()>> {
     let multiplexed =
@@ -41,7 +43,9 @@ pub(super) fn head(
     let headers = head.headers_mut();
     *headers = resources.headers.clone();
     headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
-    let gzip = resources.compression == Compression::Gzip;
+    let packed = encoding
+        .is_packed()
+        .then(|| HeaderValue::from_static(encoding.name()));
     match endpoint.protocol {
         Protocol::Grpc => {
             headers.insert(
@@ -51,8 +55,8 @@ pub(super) fn head(
             headers.insert(header::TE, HeaderValue::from_static("trailers"));
             let timeout = grpc::encode_timeout(resources.timeouts.operation);
             headers.insert("grpc-timeout", HeaderValue::try_from(timeout).ok()?);
-            if gzip {
-                headers.insert("grpc-encoding", HeaderValue::from_static("gzip"));
+            if let Some(packed) = packed {
+                headers.insert("grpc-encoding", packed);
             }
         }
         Protocol::HttpProtobuf => {
@@ -60,8 +64,8 @@ pub(super) fn head(
                 header::CONTENT_TYPE,
                 HeaderValue::from_static("application/x-protobuf"),
             );
-            if gzip {
-                headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+            if let Some(packed) = packed {
+                headers.insert(header::CONTENT_ENCODING, packed);
             }
             if !multiplexed {
                 headers.insert(

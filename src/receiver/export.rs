@@ -12,10 +12,9 @@ use super::{
 use crate::{
     batch::ExportRequest,
     metrics::Answer,
-    outcome::{Outcome, Reason, Refusal},
+    outcome::{Outcome, Refusal},
     rt,
     signal::Signal,
-    wire,
 };
 
 /// What a call came to, and how to write it.
@@ -81,24 +80,19 @@ where
     counted.signal = Some(call.signal);
     context.serves(call.signal)?;
     let received = body::read(context, connection, call, body).await?;
-    if received.bytes == 0 {
+    let Some(proven) = received.prove(context, call.signal)? else {
         return Ok(Outcome::Accepted);
-    }
-    let items =
-        wire::inspect(call.signal, context.validate, &received.slices).map_err(|malformed| {
-            Refusal::permanent(
-                Reason::Malformed,
-                format!("the {} request is malformed: {malformed}", call.signal),
-            )
-        })?;
+    };
+    let items = proven.items;
     counted.items = items;
     context.metrics.received(call.signal, call.transport, items);
     let ack = (context.submit)(ExportRequest {
         signal: call.signal,
         items,
-        body: received.slices,
-        bytes: received.bytes,
-        permit: received.permit,
+        encoding: proven.encoding,
+        body: proven.slices,
+        bytes: proven.bytes,
+        permit: proven.permit,
     });
     Ok(ack.await)
 }

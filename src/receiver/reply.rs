@@ -7,6 +7,7 @@ use prost::Message;
 
 use super::{call::Dialect, export::Answered};
 use crate::{
+    encoding::Encoding,
     outcome::{Code, Outcome, Reason, Refusal},
     wire::{
         ExportResponse, Status, grpc,
@@ -105,7 +106,7 @@ fn refuse_grpc(refusal: &Refusal, headers: &mut HeaderMap) {
     if refusal.reason() == Reason::Unsupported {
         headers.insert(
             GRPC_ACCEPT_ENCODING,
-            HeaderValue::from_static("identity,gzip"),
+            HeaderValue::from_static(Encoding::ACCEPTED),
         );
     }
 }

@@ -3,15 +3,20 @@
 use std::{
     cell::{Cell, RefCell},
     collections::VecDeque,
+    future::poll_fn,
     rc::Rc,
     sync::Arc,
+    task::Poll,
     time::{Duration, Instant},
 };
+
+use futures_util::stream::{FuturesUnordered, StreamExt};
 
 use super::first_of;
 use crate::{
     batch::{Ack, Batch, Batcher, ExportRequest},
-    config::{Acknowledge, Compression, Config},
+    config::{Acknowledge, Config},
+    encoding::Encoding,
     exporter::{Exporter, Message},
     logging::Limiter,
     metrics::{Settled, ShardMetrics, Trigger},
@@ -19,6 +24,7 @@ use crate::{
     outcome::{Code, Outcome, Reason, Refusal},
     rt::{self, Notify},
     signal::Signal,
+    wire::Packer,
 };
 
 /// Sealed batches that wait at most before the shard stops reading.
@@ -40,7 +46,9 @@ pub(super) struct Pipeline {
     waiting: RefCell<[VecDeque<Batch>; 4]>,
     under_way: RefCell<[usize; 4]>,
     exporter: Exporter,
-    compression: Compression,
+    /// Packs what was merged plain.
+    packer: RefCell<Packer>,
+    merge_compressed: [bool; 4],
     metrics: Arc<ShardMetrics>,
     gate: Rc<Gate>,
     answered_at: Cell<Instant>,
@@ -67,7 +75,11 @@ impl Pipeline {
             waiting: RefCell::default(),
             under_way: RefCell::default(),
             exporter,
-            compression: config.export.compression,
+            packer: RefCell::new(Packer::new(
+                config.export.compression,
+                config.export.compression_level,
+            )),
+            merge_compressed: config.export.merge_compressed,
             metrics,
             gate,
             answered_at: Cell::new(rt::now()),
@@ -110,7 +122,7 @@ impl Pipeline {
             }
             rt::yield_now().await;
             for signal in Signal::ALL {
-                if let Some(batch) = self.seal_ripe(signal) {
+                while let Some(batch) = self.seal_ripe(signal) {
                     self.dispatch(batch);
                 }
             }
@@ -229,6 +241,9 @@ impl Pipeline {
     /// Sends a batch until every request in it has its outcome: a batch that is refused for what
     /// is in it is cut back, so that only the bad request is refused, to its own sender.
     async fn deliver(&self, batch: Batch) {
+        if batch.encoding().is_packed() && !self.merge_compressed[batch.signal().index()] {
+            return self.deliver_each(batch).await;
+        }
         let mut work = vec![batch];
         while let Some(batch) = work.pop() {
             let outcome = self.send(&batch).await;
@@ -243,10 +258,34 @@ impl Pipeline {
         }
     }
 
+    /// Sends each request of a packed batch on its own, as it came: at once as far as the
+    /// collectors have room for requests of this size, and one at least.
+    async fn deliver_each(&self, batch: Batch) {
+        let signal = batch.signal();
+        let mut requests = batch.into_requests().into_iter().peekable();
+        let mut under_way = FuturesUnordered::new();
+        poll_fn(|cx| {
+            loop {
+                while let Poll::Ready(Some(())) = under_way.poll_next_unpin(cx) {}
+                let has_room = under_way.is_empty() || self.exporter.has_room_for_one(signal);
+                match requests.next_if(|_| has_room) {
+                    // Polled at once, so that it takes its place before the next one asks.
+                    Some(request) => under_way.push(async move {
+                        let outcome = self.send(&request).await;
+                        self.settle(request, outcome);
+                    }),
+                    None if under_way.is_empty() => return Poll::Ready(()),
+                    None => return Poll::Pending,
+                }
+            }
+        })
+        .await;
+    }
+
     async fn send(&self, batch: &Batch) -> Outcome {
         let started = rt::now();
         self.metrics.export_started(batch.signal());
-        let message = Message::new(batch.signal(), batch.slices(), self.compression);
+        let message = self.message(batch);
         let outcome = self.exporter.send(&message, batch.sealed_at()).await;
         let bytes = u64::try_from(batch.bytes()).unwrap_or(u64::MAX);
         let sent = !matches!(outcome, Outcome::Refused(_));
@@ -258,6 +297,22 @@ impl Pipeline {
             self.log(batch, refusal, started);
         }
         outcome
+    }
+
+    /// What is sent of a batch: packed as it came, or else packed now.
+    fn message(&self, batch: &Batch) -> Message {
+        let (encoding, slices) = match batch.encoding() {
+            Encoding::Identity => self.packer.borrow_mut().pack(batch.slices()),
+            packed => (packed, batch.slices()),
+        };
+        let message = Message::new(batch.signal(), encoding, slices);
+        let one_of_many =
+            batch.encoding().is_packed() && !self.merge_compressed[batch.signal().index()];
+        if one_of_many {
+            message.small()
+        } else {
+            message
+        }
     }
 
     fn log(&self, batch: &Batch, refusal: &Refusal, now: Instant) {

@@ -10,6 +10,7 @@
 )]
 
 mod acceptance;
+mod compression;
 mod delivery;
 mod heavy;
 mod lifecycle;

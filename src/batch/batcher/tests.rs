@@ -20,6 +20,7 @@ fn request(budget: &Rc<Budget>, signal: Signal, items: u64, body: &[u8]) -> Expo
     permit.cover(body.len()).unwrap();
     ExportRequest {
         signal,
+        encoding: Encoding::Identity,
         items,
         body: body.chunks(3).map(Bytes::copy_from_slice).collect(),
         bytes: body.len(),
