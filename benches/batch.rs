@@ -44,7 +44,9 @@ fn batch(c: &mut Criterion) {
                         let (ack, sealed) = batcher.push(request, now);
                         black_box((ack, sealed.is_some()));
                     }
-                    if let Some(batch) = batcher.seal(Signal::Traces, Trigger::Idle, now) {
+                    if let Some(batch) =
+                        batcher.seal(Signal::Traces, Encoding::Identity, Trigger::Idle, now)
+                    {
                         batch.resolve(|_| Outcome::Accepted);
                     }
                 },

@@ -204,7 +204,7 @@ fn merge(criterion: &mut Criterion) {
                     let request = request(&budget, Encoding::Identity, body.clone());
                     black_box(batcher.push(request, now).1.is_some());
                 }
-                let batch = batcher.seal(Signal::Traces, Trigger::Idle, now);
+                let batch = batcher.seal(Signal::Traces, Encoding::Identity, Trigger::Idle, now);
                 batch.map(|batch| {
                     let packed = packer.pack(batch.slices());
                     batch.resolve(|_| Outcome::Accepted);

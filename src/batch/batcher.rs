@@ -257,32 +257,29 @@ impl Batcher {
         (ack, sealed)
     }
 
-    /// Seals the oldest open batch of a signal, if there is one.
-    pub fn seal(&mut self, signal: Signal, trigger: Trigger, now: Instant) -> Option<Batch> {
-        let open = &mut self.open[signal.index()];
-        let encoding = Encoding::ALL
-            .into_iter()
-            .filter(|encoding| open[encoding.index()].since.is_some())
-            .min_by_key(|encoding| open[encoding.index()].since)?;
-        open[encoding.index()].seal(signal, encoding, trigger, now)
+    /// Seals the open batch of a signal and an encoding, if it holds anything.
+    pub fn seal(
+        &mut self,
+        signal: Signal,
+        encoding: Encoding,
+        trigger: Trigger,
+        now: Instant,
+    ) -> Option<Batch> {
+        self.open[signal.index()][encoding.index()].seal(signal, encoding, trigger, now)
     }
 
-    /// Whether an open batch of a signal holds anything.
+    /// Whether the open batch of a signal and an encoding holds anything.
     #[must_use]
-    pub fn is_open(&self, signal: Signal) -> bool {
-        self.oldest(signal).is_some()
+    pub fn is_open(&self, signal: Signal, encoding: Encoding) -> bool {
+        self.open[signal.index()][encoding.index()].since.is_some()
     }
 
-    /// Whether the oldest open batch of a signal has waited long enough.
+    /// Whether the open batch of a signal and an encoding has waited long enough.
     #[must_use]
-    pub fn is_due(&self, signal: Signal, now: Instant) -> bool {
-        self.oldest(signal)
+    pub fn is_due(&self, signal: Signal, encoding: Encoding, now: Instant) -> bool {
+        self.open[signal.index()][encoding.index()]
+            .since
             .is_some_and(|since| now >= since + self.age_max)
-    }
-
-    fn oldest(&self, signal: Signal) -> Option<Instant> {
-        let open = &self.open[signal.index()];
-        open.iter().filter_map(|open| open.since).min()
     }
 
     /// When the next open batch has waited long enough.

@@ -64,7 +64,8 @@ pub struct Export {
     pub merge_compressed: [bool; 4],
     /// Connections a shard keeps to each collector at the most. Range: 1 to 1,024.
     pub connection_pool_size: usize,
-    /// Requests in flight from a shard to each collector at the most. Range: 1 to 65,536.
+    /// Requests in flight from a shard to each collector at the most; sixteen small ones count as
+    /// one. Range: 1 to 65,536.
     pub max_concurrent_requests: usize,
     /// How long each part of an export may take.
     pub timeouts: Timeouts,

@@ -92,8 +92,10 @@ impl Pipeline {
 
     /// Takes a request into the open batch of its signal.
     pub(super) fn submit(self: &Rc<Self>, request: ExportRequest) -> Ack {
-        let signal = request.signal;
-        let was_open = self.batcher.borrow().is_open(signal);
+        let was_open = self
+            .batcher
+            .borrow()
+            .is_open(request.signal, request.encoding);
         let (ack, sealed) = self.batcher.borrow_mut().push(request, rt::now());
         if let Some(batch) = sealed {
             self.dispatch(batch);
@@ -109,7 +111,8 @@ impl Pipeline {
     ///
     /// A batch need not wait while none of its signal is under way and a collector has room: then
     /// it goes as soon as the connections that have something to read have been read. Else it
-    /// fills, so that batches are small at low load and large at high load by themselves.
+    /// fills, so that batches are small at low load and large at high load by themselves. What is
+    /// not merged anyway gains nothing by filling: it goes wherever a collector has room.
     pub(super) async fn flush(self: Rc<Self>) {
         loop {
             let next_due = self.batcher.borrow().next_due();
@@ -122,29 +125,33 @@ impl Pipeline {
             }
             rt::yield_now().await;
             for signal in Signal::ALL {
-                while let Some(batch) = self.seal_ripe(signal) {
-                    self.dispatch(batch);
+                for encoding in Encoding::ALL {
+                    if let Some(batch) = self.seal_ripe(signal, encoding) {
+                        self.dispatch(batch);
+                    }
                 }
             }
         }
     }
 
-    fn seal_ripe(&self, signal: Signal) -> Option<Batch> {
+    fn seal_ripe(&self, signal: Signal, encoding: Encoding) -> Option<Batch> {
         let mut batcher = self.batcher.borrow_mut();
-        if !batcher.is_open(signal) {
+        if !batcher.is_open(signal, encoding) {
             return None;
         }
         let now = rt::now();
         let trigger = if self.draining.get() {
             Trigger::Drain
-        } else if self.is_idle(signal) {
+        } else if self.is_idle(signal)
+            || (self.goes_on_alone(signal, encoding) && self.exporter.has_room(signal))
+        {
             Trigger::Idle
-        } else if batcher.is_due(signal, now) {
+        } else if batcher.is_due(signal, encoding, now) {
             Trigger::Interval
         } else {
             return None;
         };
-        batcher.seal(signal, trigger, now)
+        batcher.seal(signal, encoding, trigger, now)
     }
 
     /// Sends a sealed batch, or lets it wait for a place.
@@ -199,6 +206,11 @@ impl Pipeline {
         self.under_way.borrow()[signal.index()] == 0 && self.exporter.has_room(signal)
     }
 
+    /// Whether requests of this signal and encoding are sent each on its own.
+    const fn goes_on_alone(&self, signal: Signal, encoding: Encoding) -> bool {
+        encoding.is_packed() && !self.merge_compressed[signal.index()]
+    }
+
     /// Tells the counters how many batches wait for their answer, and at how many reading stops.
     fn report_queue(&self, signal: Signal) {
         let size =
@@ -241,7 +253,7 @@ impl Pipeline {
     /// Sends a batch until every request in it has its outcome: a batch that is refused for what
     /// is in it is cut back, so that only the bad request is refused, to its own sender.
     async fn deliver(&self, batch: Batch) {
-        if batch.encoding().is_packed() && !self.merge_compressed[batch.signal().index()] {
+        if self.goes_on_alone(batch.signal(), batch.encoding()) {
             return self.deliver_each(batch).await;
         }
         let mut work = vec![batch];
@@ -306,9 +318,7 @@ impl Pipeline {
             packed => (packed, batch.slices()),
         };
         let message = Message::new(batch.signal(), encoding, slices);
-        let one_of_many =
-            batch.encoding().is_packed() && !self.merge_compressed[batch.signal().index()];
-        if one_of_many {
+        if self.goes_on_alone(batch.signal(), batch.encoding()) {
             message.small()
         } else {
             message

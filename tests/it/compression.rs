@@ -78,7 +78,8 @@ fn encodings(collector: &Collector) -> BTreeSet<String> {
     collector.read(|log| {
         let name = |headers: &http::HeaderMap| {
             let header = ENCODING_HEADERS.iter().find_map(|name| headers.get(*name));
-            header.map_or("identity".to_owned(), |it| it.to_str().unwrap().to_owned())
+            let name = header.map_or("identity", |it| it.to_str().unwrap());
+            name.to_owned()
         };
         log.arrived.iter().map(|it| name(&it.headers)).collect()
     })

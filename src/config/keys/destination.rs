@@ -245,7 +245,8 @@ pub(super) const SENDING: Section = Section {
             },
             default: "16",
             unit: "requests",
-            doc: "Requests in flight from each core to each collector at the most.",
+            doc: "Requests in flight from each core to each collector at the most. Over HTTP/2, sixteen \
+                  compressed requests that go on as they came count as one.",
             cost: "Each holds a batch in memory, up to batch_bytes, until it is answered.",
             ..KEY
         },
