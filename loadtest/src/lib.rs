@@ -11,12 +11,13 @@
 //! - [`send`] and [`collect`] are the two ends; [`proxy`] is the bound to compare with.
 //! - [`host`] starts, pins and prices processes.
 //! - [`scenario`] runs one test from a file; [`compare`] runs it against several systems in turn.
-//! - [`results`] is what all of them report; [`report`] shows it to people.
+//! - [`results`] is what all of them report; [`figures`] reads it, [`report`] shows it to people.
 
 pub mod audit;
 pub mod cli;
 pub mod collect;
 pub mod compare;
+pub mod figures;
 pub mod host;
 pub mod proxy;
 pub mod report;

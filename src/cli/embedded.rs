@@ -19,7 +19,7 @@ use crate::{
     metrics::ShardMetrics,
     net::{self, Buffers, Gate, Hold},
     outcome::Outcome,
-    receiver::{self, Connections, Context, Reads},
+    receiver::{self, Bodies, Connections, Context, Reads},
     rt::{self, Jitter, Thread, ThreadOptions},
     shard::Stop,
     signal::Signal,
@@ -169,6 +169,7 @@ fn context<C: Collect>(collect: Rc<RefCell<C>>) -> Context {
             Ack::ready(collect.borrow_mut().collect(arrival))
         }),
         connections: Connections::default(),
+        bodies: Bodies::default(),
         reads: Reads::default(),
         jitter: Jitter::new(1),
         refusals_logged: Limiter::new(),

@@ -3,6 +3,7 @@
 //! Knows no collector: what becomes of a request comes back through the [`Ack`] that
 //! [`Context::submit`] gives.
 
+mod bodies;
 mod body;
 mod call;
 mod connection;
@@ -15,6 +16,7 @@ mod reply;
 
 use std::{cell::RefCell, io, rc::Rc, sync::Arc, time::Duration};
 
+pub use bodies::Bodies;
 pub use connection::Connections;
 pub use reads::Reads;
 
@@ -61,6 +63,8 @@ pub struct Context {
     pub submit: Box<dyn Fn(ExportRequest) -> Ack>,
     /// Open connections.
     pub connections: Connections,
+    /// Memory for bodies.
+    pub bodies: Bodies,
     /// Bodies that are being read.
     pub reads: Reads,
     /// Makes delays differ, so that senders that were refused together do not return together.

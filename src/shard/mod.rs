@@ -15,7 +15,7 @@ use crate::{
     exporter::{Exporter, Shared},
     metrics::ShardMetrics,
     net::{Buffers, Gate, Hold},
-    receiver::{self, Connections, Context, Reads},
+    receiver::{self, Bodies, Connections, Context, Reads},
     rt::{self, Jitter},
     signal::Signal,
     wire::Unpacker,
@@ -92,6 +92,7 @@ pub async fn run(setup: Setup, on_listening: impl FnOnce()) {
             move |request| pipeline.submit(request)
         }),
         connections: Connections::default(),
+        bodies: Bodies::default(),
         reads: Reads::default(),
         jitter: Jitter::new(seed(index + 1)),
         refusals_logged: crate::logging::Limiter::new(),
