@@ -5,7 +5,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header};
 
 use super::collector::Resources;
 use crate::{
-    config::{Compression, Endpoint, HttpVersion, Protocol},
+    config::{Endpoint, HttpVersion, Protocol},
+    encoding::Encoding,
     http2::hpack,
     signal::Signal,
     wire::grpc,
@@ -13,7 +14,7 @@ use crate::{
 
 const USER_AGENT: &str = concat!("otlp/", env!("CARGO_PKG_VERSION"));
 
-/// The head of a signal's requests: the same for all of them.
+/// The head of a signal's requests in one encoding: the same for all of them.
 #[derive(Debug)]
 pub(super) enum Head {
     Http1(Request<()>),
@@ -22,10 +23,17 @@ pub(super) enum Head {
 }
 
 /// The head of a signal's requests; `None` where the address makes none.
-pub(super) fn head(endpoint: &Endpoint, signal: Signal, resources: &Resources) -> Option<Head> {
+pub(super) fn head(
+    endpoint: &Endpoint,
+    signal: Signal,
+    encoding: Encoding,
+    resources: &Resources,
+) -> Option<Head> {
     let mut headers = HeaderMap::new();
     headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
-    let gzip = resources.compression == Compression::Gzip;
+    let packed = encoding
+        .is_packed()
+        .then(|| HeaderValue::from_static(encoding.name()));
     match endpoint.protocol {
         Protocol::Grpc => {
             headers.insert(
@@ -35,8 +43,8 @@ pub(super) fn head(endpoint: &Endpoint, signal: Signal, resources: &Resources) -
             headers.insert(header::TE, HeaderValue::from_static("trailers"));
             let timeout = grpc::encode_timeout(resources.timeouts.operation);
             headers.insert("grpc-timeout", HeaderValue::try_from(timeout).ok()?);
-            if gzip {
-                headers.insert("grpc-encoding", HeaderValue::from_static("gzip"));
+            if let Some(packed) = packed {
+                headers.insert("grpc-encoding", packed);
             }
         }
         Protocol::HttpProtobuf => {
@@ -44,8 +52,8 @@ pub(super) fn head(endpoint: &Endpoint, signal: Signal, resources: &Resources) -
                 header::CONTENT_TYPE,
                 HeaderValue::from_static("application/x-protobuf"),
             );
-            if gzip {
-                headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+            if let Some(packed) = packed {
+                headers.insert(header::CONTENT_ENCODING, packed);
             }
         }
     }

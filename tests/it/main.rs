@@ -11,6 +11,7 @@
 
 mod acceptance;
 mod collectors;
+mod compression;
 mod delivery;
 mod heavy;
 mod lifecycle;
