@@ -47,7 +47,7 @@ fn clean(ids: impl IntoIterator<Item = u64>) -> Found {
 }
 
 fn traces(items: u32) -> ExportTraceServiceRequest {
-    ExportTraceServiceRequest::decode(one(Signal::Traces, items).body).unwrap()
+    ExportTraceServiceRequest::decode(one(Signal::Traces, items).body).expect("a request")
 }
 
 fn spans(request: &mut ExportTraceServiceRequest) -> impl Iterator<Item = &mut Span> {
@@ -108,7 +108,7 @@ fn a_seed_determines_the_bytes_and_requests_differ() {
     let draw = |seed, sender| {
         let mut payloads = Payloads::new(&Workload {
             signals: "mix".parse().unwrap(),
-            items: 10,
+            items: 2,
             encoding: Encoding::Protobuf,
             sender,
             seed,
@@ -368,7 +368,7 @@ fn other_orders_of_attributes_and_another_grouping_are_no_alteration() {
 /// A field that holds bytes, as it is on the wire.
 fn field(tag: u8, bytes: &[u8]) -> Vec<u8> {
     let mut field = vec![tag << 3 | 2];
-    prost::encode_length_delimiter(bytes.len(), &mut field).unwrap();
+    prost::encode_length_delimiter(bytes.len(), &mut field).expect("a vector grows");
     field.extend(bytes);
     field
 }
