@@ -10,12 +10,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use http::{HeaderMap, HeaderName, HeaderValue, Request};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::{
     Message,
     connection::{Broken, Connection},
-    head::head,
+    head::{Head, head},
 };
 use crate::{
     config::{Compression, Endpoint, Export, HttpVersion, Protocol, Timeouts},
@@ -91,7 +91,7 @@ impl Resources {
 #[derive(Debug)]
 pub struct Collector {
     endpoint: Endpoint,
-    heads: [Option<Request<()>>; 4],
+    heads: [Option<Head>; 4],
     resources: Rc<Resources>,
     connections: RefCell<Vec<Rc<Connection>>>,
     connecting: Cell<usize>,
@@ -195,8 +195,7 @@ impl Collector {
             Err(error) => return self.unreachable(error),
         };
         let was_proven = connection.has_answered();
-        let bytes_max = self.resources.shared.response_bytes_max;
-        match connection.send(head.clone(), body, bytes_max).await {
+        match connection.send(head, body).await {
             Ok(answer) => {
                 *self.health.borrow_mut() = Health::default();
                 let delay = self
@@ -340,9 +339,9 @@ impl Collector {
                     drop(stream.set_nodelay());
                     let Resources { shared, .. } = &*self.resources;
                     let opened = if self.is_multiplexed() {
-                        Connection::http2(stream, address, &shared.buffers, shared).await
+                        Ok(Connection::http2(stream, address, shared))
                     } else {
-                        Connection::http1(stream, address, &shared.buffers, shared).await
+                        Connection::http1(stream, address, shared).await
                     };
                     match opened {
                         Ok(connection) => return Ok(connection),

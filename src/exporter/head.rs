@@ -1,10 +1,12 @@
 //! The head of a request to a collector: path, content type, the operator's headers.
 
-use http::{HeaderValue, Method, Request, Uri, header};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header};
 
 use super::collector::Resources;
 use crate::{
     config::{Compression, Endpoint, HttpVersion, Protocol},
+    http2::hpack,
     signal::Signal,
     wire::grpc,
 };
@@ -12,34 +14,16 @@ use crate::{
 const USER_AGENT: &str = concat!("otlp/", env!("CARGO_PKG_VERSION"));
 
 /// The head of a signal's requests: the same for all of them.
-pub(super) fn head(
-    endpoint: &Endpoint,
-    signal: Signal,
-    resources: &Resources,
-) -> Option<Request<()>> {
-    let multiplexed =
-        endpoint.protocol == Protocol::Grpc || endpoint.http_version == HttpVersion::Http2;
-    let path = endpoint.path_of(signal);
-    let uri = if multiplexed {
-        Uri::builder()
-            .scheme("http")
-            .authority(endpoint.authority())
-            .path_and_query(path)
-            .build()
-            .ok()?
-    } else {
-        path.parse().ok()?
-    };
-    let mut head = Request::new(());
-    *head.method_mut() = Method::POST;
-    *head.uri_mut() = uri;
-    *head.version_mut() = if multiplexed {
-        http::Version::HTTP_2
-    } else {
-        http::Version::HTTP_11
-    };
-    let headers = head.headers_mut();
-    *headers = resources.headers.clone();
+#[derive(Debug)]
+pub(super) enum Head {
+    Http1(Request<()>),
+    /// A header block.
+    Http2(Bytes),
+}
+
+/// The head of a signal's requests; `None` where the address makes none.
+pub(super) fn head(endpoint: &Endpoint, signal: Signal, resources: &Resources) -> Option<Head> {
+    let mut headers = HeaderMap::new();
     headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
     let gzip = resources.compression == Compression::Gzip;
     match endpoint.protocol {
@@ -63,13 +47,43 @@ pub(super) fn head(
             if gzip {
                 headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
             }
-            if !multiplexed {
-                headers.insert(
-                    header::HOST,
-                    HeaderValue::try_from(endpoint.authority()).ok()?,
-                );
-            }
         }
     }
-    Some(head)
+    let path = endpoint.path_of(signal);
+    if endpoint.protocol == Protocol::Grpc || endpoint.http_version == HttpVersion::Http2 {
+        let own = &resources.headers;
+        return Some(Head::Http2(block(endpoint, &path, &headers, own)));
+    }
+    headers.insert(
+        header::HOST,
+        HeaderValue::try_from(endpoint.authority()).ok()?,
+    );
+    headers.extend(resources.headers.clone());
+    let mut request = Request::new(());
+    *request.method_mut() = Method::POST;
+    *request.uri_mut() = path.parse().ok()?;
+    *request.headers_mut() = headers;
+    Some(Head::Http1(request))
+}
+
+/// The same as a header block. What the operator has set may be a credential, so nobody on the way
+/// is to put it into a table.
+fn block(endpoint: &Endpoint, path: &str, headers: &HeaderMap, own: &HeaderMap) -> Bytes {
+    let mut block = Vec::new();
+    let mut put = |name: &str, value: &[u8], sensitive| {
+        hpack::encode(name.as_bytes(), value, sensitive, &mut block);
+    };
+    put(":method", b"POST", false);
+    put(":scheme", b"http", false);
+    put(":path", path.as_bytes(), false);
+    put(":authority", endpoint.authority().as_bytes(), false);
+    let mut all = |headers: &HeaderMap, sensitive| {
+        let pairs = headers.iter();
+        pairs.for_each(|(name, value): (&HeaderName, _)| {
+            put(name.as_str(), value.as_bytes(), sensitive);
+        });
+    };
+    all(headers, false);
+    all(own, true);
+    Bytes::from(block)
 }

@@ -6,6 +6,8 @@ mod answer;
 mod collector;
 mod connection;
 mod head;
+mod http1;
+mod http2;
 mod message;
 
 use std::{

@@ -10,6 +10,7 @@
 )]
 
 mod acceptance;
+mod collectors;
 mod delivery;
 mod heavy;
 mod lifecycle;
