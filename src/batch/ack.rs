@@ -58,6 +58,21 @@ impl Ack {
     }
 }
 
+impl Ack {
+    /// The answer, where it is known.
+    ///
+    /// # Errors
+    ///
+    /// Itself, where it is to come.
+    pub fn known(mut self) -> Result<Outcome, Self> {
+        let outcome = match &mut self.state {
+            AckState::Ready(outcome) => outcome.take(),
+            AckState::Waiting(slot) => slot.outcome.borrow_mut().take(),
+        };
+        outcome.ok_or(self)
+    }
+}
+
 impl Waiter {
     /// Answers.
     pub fn answer(self, outcome: Outcome) {
@@ -78,7 +93,11 @@ impl Future for Ack {
             AckState::Waiting(slot) => {
                 let outcome = slot.outcome.borrow_mut().take();
                 if outcome.is_none() {
-                    *slot.waker.borrow_mut() = Some(cx.waker().clone());
+                    let mut waker = slot.waker.borrow_mut();
+                    match waker.as_ref() {
+                        Some(known) if known.will_wake(cx.waker()) => {}
+                        _ => *waker = Some(cx.waker().clone()),
+                    }
                 }
                 outcome
             }

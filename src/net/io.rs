@@ -34,10 +34,11 @@ const READS_PER_POLL_MAX: u32 = 1;
 /// - Source: chosen: the answers of some twenty calls, far below what a batch is.
 const PUT_OFF_BYTES: usize = 1024;
 
-/// Bytes that pass a closed gate besides those of the bodies: heads of frames and of chunks.
+/// Bytes that pass a closed gate at a time when only the end of a body is missing.
 ///
-/// - Source: chosen: a few HTTP/2 frames.
-const FRAMING_BYTES: usize = 128;
+/// - Source: the head of an HTTP/2 frame. More could bring the beginning of the next body, which
+///   would be admitted and pass in turn, and the gate would hold nothing.
+const END_BYTES: usize = 9;
 
 /// The connection as the HTTP libraries see it.
 pub struct Io {
@@ -160,6 +161,38 @@ impl IoHandle {
         }
     }
 
+    /// Shows what has come and takes all of it; ready without a call of `take` is the end.
+    ///
+    /// # Errors
+    ///
+    /// The socket's.
+    pub fn poll_take(
+        &self,
+        cx: &mut Context<'_>,
+        take: impl FnOnce(&[u8]),
+    ) -> Poll<io::Result<()>> {
+        self.shared.poll_take(cx, usize::MAX, take)
+    }
+
+    /// Moves `bytes` behind what is gathered.
+    pub fn gather(&self, bytes: &mut Vec<u8>) {
+        if !bytes.is_empty() {
+            let mut inner = self.shared.inner.borrow_mut();
+            self.shared.out(&mut inner).buffer.extend_from_slice(bytes);
+            bytes.clear();
+        }
+    }
+
+    /// Bytes that are gathered and not sent.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        let inner = self.shared.inner.borrow();
+        inner
+            .out
+            .as_ref()
+            .map_or(0, |out| out.buffer.len() - out.sent)
+    }
+
     /// Reads and forgets what has come; 0 is the end.
     ///
     /// # Errors
@@ -242,11 +275,8 @@ impl Shared {
                 gate.wait(&self.gate_place, cx.waker());
                 return Poll::Pending;
             }
-            room = self
-                .owed
-                .get()
-                .saturating_add(FRAMING_BYTES)
-                .min(READ_BYTES);
+            // The end of a body is never nearer than the bytes that are missing of it.
+            room = (self.owed.get() - 1).clamp(END_BYTES, READ_BYTES);
         }
         let Some(reads_left) = self.reads_left.get().checked_sub(1) else {
             cx.waker().wake_by_ref();
@@ -323,6 +353,17 @@ impl Shared {
         Poll::Ready(Ok(()))
     }
 
+    /// Where bytes are gathered.
+    fn out<'a>(&self, inner: &'a mut Inner) -> &'a mut Out {
+        if inner.out.is_none() {
+            self.written_at.set(rt::now());
+        }
+        inner.out.get_or_insert_with(|| Out {
+            buffer: self.buffers.take_write(),
+            sent: 0,
+        })
+    }
+
     /// Gathers as much of `slices` as there is room for, draining first when there is none.
     fn poll_gather(&self, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         let mut inner = self.inner.borrow_mut();
@@ -333,13 +374,7 @@ impl Shared {
         {
             ready!(self.poll_drain(&mut inner, cx))?;
         }
-        if inner.out.is_none() {
-            self.written_at.set(rt::now());
-        }
-        let out = inner.out.get_or_insert_with(|| Out {
-            buffer: self.buffers.take_write(),
-            sent: 0,
-        });
+        let out = self.out(&mut inner);
         let mut gathered = 0;
         for slice in slices {
             let len = slice.len().min(WRITE_BYTES - out.buffer.len());

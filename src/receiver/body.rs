@@ -1,4 +1,4 @@
-//! A body, admitted before it is held, read as it lies, inflated within the bound.
+//! A body, admitted before it is held, read as it lies.
 
 use std::{
     future::poll_fn,
@@ -12,13 +12,11 @@ use http_body::Body;
 use super::{Context, call::Call, connection::Connection, reads::Reading};
 use crate::{
     batch::Permit,
+    encoding::Encoding,
     metrics::Transport,
     outcome::{Code, Reason, Refusal},
     rt,
-    wire::{
-        InflateError, Inflater,
-        grpc::{PREFIX_BYTES, Prefix},
-    },
+    wire::grpc::{PREFIX_BYTES, Prefix},
 };
 
 /// Slices below this are copied together: a slice keeps the whole read buffer alive that it lies
@@ -32,33 +30,29 @@ const SLICE_BYTES_MIN: usize = 1024;
 /// - Source: chosen: one HTTP/2 frame of the default size.
 const UNKNOWN_BYTES: usize = 16 * 1024;
 
-/// A whole body, and what it holds of the budget.
+/// A whole body as it came, and what it holds of the budget.
 #[derive(Debug)]
 pub(super) struct Received {
+    pub encoding: Encoding,
     pub slices: Vec<Bytes>,
     pub bytes: usize,
     pub permit: Permit,
 }
 
 /// Reads the body of a call to its end.
-pub(super) async fn read<B>(
+pub(super) async fn read<'a, B>(
     context: &Context,
-    connection: &Connection,
-    call: Call,
+    mut reader: Reader<'a>,
     mut body: B,
-) -> Result<Received, Refusal>
+) -> Result<Reader<'a>, Refusal>
 where
     B: Body<Data = Bytes> + Unpin,
 {
     let reading = context.reads.begin(rt::now());
-    let mut reader = Reader::new(context, connection, call)?;
     while let Some(chunk) = poll_fn(|cx| poll_chunk(&mut body, &reading, cx)).await? {
-        context
-            .metrics
-            .bytes_received(u64::try_from(chunk.len()).unwrap_or(u64::MAX));
         reader.push(chunk)?;
     }
-    reader.finish()
+    Ok(reader)
 }
 
 /// The next piece of the body; `None` at its end.
@@ -73,10 +67,7 @@ where
     loop {
         let polled = Pin::new(&mut *body).poll_frame(cx);
         if polled.is_pending() && reading.is_late(cx.waker()) {
-            return Poll::Ready(Err(Refusal::permanent(
-                Reason::SlowBody,
-                "the body did not arrive within limits.request_timeout",
-            )));
+            return Poll::Ready(Err(too_slow()));
         }
         match ready!(polled) {
             None => return Poll::Ready(Ok(None)),
@@ -86,18 +77,26 @@ where
                 }
             }
             // The sender is gone or broke the protocol: nobody will read this answer.
-            Some(Err(_gone)) => {
-                return Poll::Ready(Err(Refusal::permanent(
-                    Reason::Collector(Code::Cancelled),
-                    "the body was cut off",
-                )));
-            }
+            Some(Err(_gone)) => return Poll::Ready(Err(cut_off())),
         }
     }
 }
 
+/// The body has taken longer than it may.
+pub(super) fn too_slow() -> Refusal {
+    Refusal::permanent(
+        Reason::SlowBody,
+        "the body did not arrive within limits.request_timeout",
+    )
+}
+
+/// The sender has given up in the middle of a body.
+pub(super) fn cut_off() -> Refusal {
+    Refusal::permanent(Reason::Collector(Code::Cancelled), "the body was cut off")
+}
+
 /// Puts a body together within its bounds.
-struct Reader<'a> {
+pub(super) struct Reader<'a> {
     context: &'a Context,
     half_read: HalfRead<'a>,
     call: Call,
@@ -105,17 +104,17 @@ struct Reader<'a> {
     prefix: Option<Prefix>,
     prefix_bytes: BytesMut,
     wire_bytes: usize,
-    body: Shape,
-}
-
-/// A body as it is put together.
-enum Shape {
-    Plain { slices: Vec<Bytes>, tail: BytesMut },
-    Gzip(Box<Inflater>),
+    slices: Vec<Bytes>,
+    tail: BytesMut,
 }
 
 impl<'a> Reader<'a> {
-    fn new(context: &'a Context, connection: &'a Connection, call: Call) -> Result<Self, Refusal> {
+    /// Admits what is declared of the call's body.
+    pub(super) fn new(
+        context: &'a Context,
+        connection: &'a Connection,
+        call: Call,
+    ) -> Result<Self, Refusal> {
         let mut reader = Self {
             context,
             half_read: HalfRead {
@@ -127,28 +126,19 @@ impl<'a> Reader<'a> {
             prefix: None,
             prefix_bytes: BytesMut::new(),
             wire_bytes: 0,
-            body: Shape::Plain {
-                slices: Vec::new(),
-                tail: BytesMut::new(),
-            },
+            slices: Vec::new(),
+            tail: BytesMut::new(),
         };
-        if call.transport == Transport::Http {
-            if call.gzip {
-                reader.body = reader.inflater();
-            }
-            if let Some(length) = call.length {
-                reader.cover(length)?;
-                reader.half_read.begin(Some(length));
-            }
+        if call.transport == Transport::Http
+            && let Some(length) = call.length
+        {
+            reader.cover(length)?;
+            reader.half_read.begin(Some(length));
         }
         Ok(reader)
     }
 
-    fn inflater(&self) -> Shape {
-        Shape::Gzip(Box::new(Inflater::new(self.context.body_bytes_max())))
-    }
-
-    /// Holds budget for a body of `bytes`, on the wire or inflated.
+    /// Holds budget for a body of `bytes` on the wire.
     fn cover(&mut self, bytes: usize) -> Result<(), Refusal> {
         if bytes > self.context.body_bytes_max() {
             return Err(self.context.too_large(Some(bytes)));
@@ -159,15 +149,71 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn push(&mut self, mut chunk: Bytes) -> Result<(), Refusal> {
+    /// The call whose body it is.
+    pub(super) const fn call(&self) -> Call {
+        self.call
+    }
+
+    /// Takes a piece of the body as it lies.
+    pub(super) fn push(&mut self, mut chunk: Bytes) -> Result<(), Refusal> {
+        self.count(chunk.len());
         if self.call.transport == Transport::Grpc && self.prefix.is_none() {
-            self.take_prefix(&mut chunk)?;
+            let taken = self.take_prefix(&chunk)?;
+            chunk.advance(taken);
         }
         if chunk.is_empty() {
             return Ok(());
         }
-        self.wire_bytes += chunk.len();
-        self.half_read.came(chunk.len());
+        self.admit(chunk.len())?;
+        if chunk.len() < SLICE_BYTES_MIN {
+            self.tail.extend_from_slice(&chunk);
+        } else {
+            self.end_tail();
+            self.slices.push(chunk);
+        }
+        Ok(())
+    }
+
+    /// Makes a slice of the pieces that were copied together.
+    fn end_tail(&mut self) {
+        if !self.tail.is_empty() {
+            self.slices.push(self.tail.split().freeze());
+        }
+    }
+
+    /// Takes a piece of the body by copying it: behind the others, into memory that was reserved
+    /// when the length was known.
+    pub(super) fn push_copy(&mut self, mut chunk: &[u8]) -> Result<(), Refusal> {
+        self.count(chunk.len());
+        if self.call.transport == Transport::Grpc && self.prefix.is_none() {
+            let taken = self.take_prefix(chunk)?;
+            chunk = &chunk[taken..];
+        }
+        if chunk.is_empty() {
+            return Ok(());
+        }
+        self.admit(chunk.len())?;
+        if self.tail.is_empty() && self.tail.capacity() == 0 {
+            let declared = self.prefix.map(|prefix| prefix.len).or(self.call.length);
+            self.tail = self
+                .context
+                .bodies
+                .take(self.call.signal, declared.unwrap_or(chunk.len()));
+        }
+        self.tail.extend_from_slice(chunk);
+        Ok(())
+    }
+
+    fn count(&self, bytes: usize) {
+        self.context
+            .metrics
+            .bytes_received(u64::try_from(bytes).unwrap_or(u64::MAX));
+    }
+
+    /// Holds the bytes that came against what was declared, and against the budget.
+    fn admit(&mut self, bytes: usize) -> Result<(), Refusal> {
+        self.wire_bytes += bytes;
+        self.half_read.came(bytes);
         match self.prefix {
             Some(prefix) if self.wire_bytes > prefix.len => {
                 return Err(malformed(
@@ -181,60 +227,34 @@ impl<'a> Reader<'a> {
                 self.half_read.begin(None);
             }
         }
-        match &mut self.body {
-            Shape::Plain { slices, tail } => {
-                if chunk.len() < SLICE_BYTES_MIN {
-                    tail.extend_from_slice(&chunk);
-                } else {
-                    if !tail.is_empty() {
-                        slices.push(tail.split().freeze());
-                    }
-                    slices.push(chunk);
-                }
-                Ok(())
-            }
-            Shape::Gzip(inflater) => {
-                let inflated = inflater
-                    .push(&chunk)
-                    .map_err(|error| self.not_inflated(error))?;
-                self.cover(inflated)
-            }
-        }
+        Ok(())
     }
 
-    /// Takes the length prefix from the front of the message, and admits it.
-    fn take_prefix(&mut self, chunk: &mut Bytes) -> Result<(), Refusal> {
+    /// Takes the length prefix from the front of the message, and admits it; says how many bytes
+    /// of the piece were the prefix's.
+    fn take_prefix(&mut self, chunk: &[u8]) -> Result<usize, Refusal> {
         let missing = PREFIX_BYTES - self.prefix_bytes.len();
-        let part = chunk.split_to(missing.min(chunk.len()));
-        self.prefix_bytes.extend_from_slice(&part);
+        let taken = missing.min(chunk.len());
+        self.prefix_bytes.extend_from_slice(&chunk[..taken]);
         let Ok(bytes) = <[u8; PREFIX_BYTES]>::try_from(&self.prefix_bytes[..]) else {
-            return Ok(());
+            return Ok(taken);
         };
         let prefix = Prefix::parse(bytes)
             .ok_or_else(|| malformed("a message flag that gRPC does not know", 0))?;
         self.cover(prefix.len)?;
         self.half_read.begin(Some(prefix.len));
-        if prefix.compressed {
-            if !self.call.gzip {
-                return Err(Refusal::permanent(
-                    Reason::Collector(Code::Internal),
-                    "the message is compressed, but grpc-encoding does not say how",
-                ));
-            }
-            self.body = self.inflater();
+        if prefix.compressed && !self.call.encoding.is_packed() {
+            return Err(Refusal::permanent(
+                Reason::Collector(Code::Internal),
+                "the message is compressed, but grpc-encoding does not say how",
+            ));
         }
         self.prefix = Some(prefix);
-        Ok(())
+        Ok(taken)
     }
 
-    fn not_inflated(&self, error: InflateError) -> Refusal {
-        match error {
-            InflateError::Malformed => malformed("the gzip body does not inflate", 0),
-            InflateError::TooLarge => self.context.too_large(None),
-        }
-    }
-
-    fn finish(self) -> Result<Received, Refusal> {
+    /// The whole body.
+    pub(super) fn finish(mut self) -> Result<Received, Refusal> {
         match (self.call.transport, self.prefix) {
             (Transport::Grpc, None) => {
                 return Err(malformed(
@@ -250,28 +270,17 @@ impl<'a> Reader<'a> {
             }
             _ => {}
         }
-        let context = self.context;
-        let slices = match self.body {
-            Shape::Plain { mut slices, tail } => {
-                if !tail.is_empty() {
-                    slices.push(tail.freeze());
-                }
-                slices
-            }
-            Shape::Gzip(_) if self.wire_bytes == 0 => Vec::new(),
-            Shape::Gzip(inflater) => match inflater.finish() {
-                Ok(body) if body.is_empty() => Vec::new(),
-                Ok(body) => vec![body],
-                Err(InflateError::Malformed) => {
-                    return Err(malformed("the gzip body does not inflate", 0));
-                }
-                Err(InflateError::TooLarge) => return Err(context.too_large(None)),
-            },
+        self.end_tail();
+        let encoding = match self.prefix {
+            Some(Prefix {
+                compressed: false, ..
+            }) => Encoding::Identity,
+            _ => self.call.encoding,
         };
-        let bytes = slices.iter().map(Buf::remaining).sum();
         Ok(Received {
-            slices,
-            bytes,
+            encoding,
+            slices: self.slices,
+            bytes: self.wire_bytes,
             permit: self.permit,
         })
     }
@@ -287,10 +296,13 @@ impl HalfRead<'_> {
     /// The body is admitted; `bytes` of it are to come, as far as that is known. One more is owed
     /// until the end, because the end of a body may be a frame of its own.
     fn begin(&mut self, bytes: Option<usize>) {
-        if self.owed == 0 {
-            self.owed = bytes.unwrap_or(UNKNOWN_BYTES).saturating_add(1);
-            self.connection.driver().io().owe(self.owed);
-        }
+        let more = match bytes {
+            Some(bytes) if self.owed == 0 => bytes.saturating_add(1),
+            None if self.owed <= 1 => UNKNOWN_BYTES,
+            _ => return,
+        };
+        self.owed += more;
+        self.connection.driver().io().owe(more);
     }
 
     fn came(&mut self, bytes: usize) {

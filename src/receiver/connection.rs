@@ -175,7 +175,7 @@ pub(super) async fn serve(context: Rc<Context>, stream: TcpStream) {
     };
 
     match sniff(&context, &connection).await {
-        Ok(Protocol::Http2) => http2::serve(&context, &connection, io).await,
+        Ok(Protocol::Http2) => http2::serve(&context, &connection).await,
         Ok(Protocol::Http1) => http1::serve(&context, &connection, io).await,
         Ok(Protocol::Nothing) | Err(_) => {}
     }

@@ -1,21 +1,23 @@
 //! One call as a straight line: open, admit, read, prove, hand over, wait.
 
+use std::time::Instant;
+
 use bytes::Bytes;
 use http::request::Parts;
 use http_body::Body;
 
 use super::{
-    Context, body,
+    Context,
+    body::{self, Reader},
     call::{Call, Dialect},
     connection::{Connection, since},
 };
 use crate::{
-    batch::ExportRequest,
+    batch::{Ack, ExportRequest},
     metrics::Answer,
-    outcome::{Outcome, Reason, Refusal},
+    outcome::{Outcome, Refusal},
     rt,
     signal::Signal,
-    wire,
 };
 
 /// What a call came to, and how to write it.
@@ -25,7 +27,101 @@ pub(super) struct Answered {
     pub outcome: Outcome,
 }
 
-/// Serves one call, from its headers to its outcome, and counts it.
+/// What a request's head was opened to.
+#[derive(Clone, Debug)]
+pub(super) struct Opened {
+    pub dialect: Dialect,
+    pub call: Result<Call, Refusal>,
+}
+
+impl Opened {
+    pub(super) fn of(parts: &Parts) -> Self {
+        let dialect = Dialect::of(&parts.headers);
+        Self {
+            dialect,
+            call: Call::open(dialect, parts),
+        }
+    }
+}
+
+/// What is known of a call, however far it came, to be counted at its end.
+#[derive(Debug)]
+pub(super) struct Counted {
+    dialect: Dialect,
+    signal: Option<Signal>,
+    items: u64,
+    started: Instant,
+}
+
+impl Counted {
+    pub(super) fn begin(opened: &Opened, now: Instant) -> Self {
+        Self {
+            dialect: opened.dialect,
+            signal: opened.call.as_ref().ok().map(|call| call.signal),
+            items: 0,
+            started: now,
+        }
+    }
+
+    /// Counts the call.
+    pub(super) fn end(self, context: &Context, outcome: Outcome) -> Answered {
+        let answer = match &outcome {
+            Outcome::Accepted => Answer::Accepted,
+            Outcome::Partial { rejected, .. } => Answer::Partial {
+                rejected: *rejected,
+            },
+            Outcome::Refused(refusal) => Answer::Refused(refusal),
+        };
+        context.metrics.answered(
+            self.signal,
+            self.dialect.transport(),
+            answer,
+            self.items,
+            since(self.started),
+        );
+        Answered {
+            dialect: self.dialect,
+            outcome,
+        }
+    }
+}
+
+/// Opens, admits: the reader of the call's body.
+pub(super) fn admit<'a>(
+    context: &'a Context,
+    connection: &'a Connection,
+    opened: &Opened,
+) -> Result<Reader<'a>, Refusal> {
+    let call = opened.call.clone()?;
+    context.serves(call.signal)?;
+    Reader::new(context, connection, call)
+}
+
+/// Proves a body that is whole, counts it and hands it over.
+pub(super) fn take(
+    context: &Context,
+    reader: Reader<'_>,
+    counted: &mut Counted,
+) -> Result<Ack, Refusal> {
+    let call = reader.call();
+    let received = reader.finish()?;
+    let Some(proven) = received.prove(context, call.signal)? else {
+        return Ok(Ack::ready(Outcome::Accepted));
+    };
+    let items = proven.items;
+    counted.items = items;
+    context.metrics.received(call.signal, call.transport, items);
+    Ok((context.submit)(ExportRequest {
+        signal: call.signal,
+        items,
+        encoding: proven.encoding,
+        body: proven.slices,
+        bytes: proven.bytes,
+        permit: proven.permit,
+    }))
+}
+
+/// Serves one call whose body comes in pieces of its own accord, from its head to its outcome.
 pub(super) async fn serve<B>(
     context: &Context,
     connection: &Connection,
@@ -35,70 +131,17 @@ pub(super) async fn serve<B>(
 where
     B: Body<Data = Bytes> + Unpin,
 {
-    let started = rt::now();
-    let dialect = Dialect::of(&parts.headers);
-    let mut counted = Counted::default();
-    let outcome = match export(context, connection, dialect, parts, body, &mut counted).await {
-        Ok(outcome) => outcome,
+    let opened = Opened::of(parts);
+    let mut counted = Counted::begin(&opened, rt::now());
+    let outcome = match admit(context, connection, &opened) {
+        Ok(reader) => match body::read(context, reader, body).await {
+            Ok(reader) => match take(context, reader, &mut counted) {
+                Ok(ack) => ack.await,
+                Err(refusal) => Outcome::Refused(refusal),
+            },
+            Err(refusal) => Outcome::Refused(refusal),
+        },
         Err(refusal) => Outcome::Refused(refusal),
     };
-    let answer = match &outcome {
-        Outcome::Accepted => Answer::Accepted,
-        Outcome::Partial { rejected, .. } => Answer::Partial {
-            rejected: *rejected,
-        },
-        Outcome::Refused(refusal) => Answer::Refused(refusal),
-    };
-    context.metrics.answered(
-        counted.signal,
-        dialect.transport(),
-        answer,
-        counted.items,
-        since(started),
-    );
-    Answered { dialect, outcome }
-}
-
-/// What is known of a call, however far it came.
-#[derive(Debug, Default)]
-struct Counted {
-    signal: Option<Signal>,
-    items: u64,
-}
-
-async fn export<B>(
-    context: &Context,
-    connection: &Connection,
-    dialect: Dialect,
-    parts: &Parts,
-    body: B,
-    counted: &mut Counted,
-) -> Result<Outcome, Refusal>
-where
-    B: Body<Data = Bytes> + Unpin,
-{
-    let call = Call::open(dialect, parts)?;
-    counted.signal = Some(call.signal);
-    context.serves(call.signal)?;
-    let received = body::read(context, connection, call, body).await?;
-    if received.bytes == 0 {
-        return Ok(Outcome::Accepted);
-    }
-    let items =
-        wire::inspect(call.signal, context.validate, &received.slices).map_err(|malformed| {
-            Refusal::permanent(
-                Reason::Malformed,
-                format!("the {} request is malformed: {malformed}", call.signal),
-            )
-        })?;
-    counted.items = items;
-    context.metrics.received(call.signal, call.transport, items);
-    let ack = (context.submit)(ExportRequest {
-        signal: call.signal,
-        items,
-        body: received.slices,
-        bytes: received.bytes,
-        permit: received.permit,
-    });
-    Ok(ack.await)
+    counted.end(context, outcome)
 }

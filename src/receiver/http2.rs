@@ -1,29 +1,33 @@
 //! HTTP/2 from a sender: gRPC and OTLP/HTTP, many calls at once.
 //!
-//! The calls of a connection run in its own task: what they answer in one burst is sent in one
+//! The calls of a connection live in its own task: what they answer in one burst is sent in one
 //! write, and a connection that ends takes its calls with it.
 
 use std::{
-    pin::{Pin, pin},
+    future::Future,
+    pin::Pin,
     rc::Rc,
     task::{Context as TaskContext, Poll, ready},
 };
 
-use bytes::Bytes;
-use futures_util::{StreamExt, stream::FuturesUnordered};
-use h2::{
-    RecvStream,
-    server::{self, SendResponse},
+use super::{
+    Context,
+    body::{self, Reader},
+    connection::{Connection, OpenCall},
+    export::{self, Answered, Counted, Opened},
+    reads::Reading,
+    reply,
 };
-use http::Request;
-use http_body::{Body, Frame};
-
-use super::{Context, call::Dialect, connection::Connection, export, reply};
-use crate::net::Io;
+use crate::{
+    batch::Ack,
+    http2::server::{Event, Limits, Server},
+    outcome::{Outcome, Refusal},
+    rt,
+};
 
 /// Bytes that a sender may have under way in one call before it waits for more window.
 ///
-/// - Source: chosen: four full batches, so that no request of a common size ever waits.
+/// - Source: chosen: so many full batches that no request of a common size ever waits.
 const STREAM_WINDOW_BYTES: u32 = 4 << 20;
 
 /// Bytes that a sender may have under way on one connection.
@@ -32,145 +36,231 @@ const STREAM_WINDOW_BYTES: u32 = 4 << 20;
 ///   reading whatever the window says.
 const CONNECTION_WINDOW_BYTES: u32 = 64 << 20;
 
+/// The largest frame that a sender may write.
+///
+/// - Cost: none: bodies are taken as they come, and a sender that uses it saves heads.
+const FRAME_BYTES: usize = 1 << 20;
+
 /// Errors of one connection that are answered with a reset before it is closed.
 ///
-/// - Source: CVE-2025-8671; a quarter of h2's default.
+/// - Source: CVE-2025-8671; chosen far above what a sender with a fault of its own makes.
 const ERROR_RESETS_MAX: usize = 256;
 
-/// Calls accepted in one poll of a connection, so that it does not keep the others waiting.
-const CALLS_PER_POLL_MAX: usize = 256;
+/// Bytes of answers that may wait for a sender to read them before its requests are not read.
+const ANSWER_BYTES_MAX: usize = 64 * 1024;
 
 /// Serves a connection to its end.
-pub(super) async fn serve(context: &Rc<Context>, connection: &Rc<Connection>, io: Io) {
-    let Some(mut http) = handshake(context, connection, io).await else {
-        return;
-    };
-    let mut calls = FuturesUnordered::new();
-    let mut told = false;
+pub(super) async fn serve(context: &Rc<Context>, connection: &Rc<Connection>) {
+    let io = connection.driver().io();
+    let mut session = Session::new(context, connection);
     connection
         .driver()
         .drive(|cx| {
-            if context.connections.is_draining() && !told {
-                told = true;
-                http.graceful_shutdown();
+            let polled = session.poll(cx);
+            io.gather(session.http.output());
+            polled
+        })
+        .await;
+}
+
+/// One connection's calls.
+struct Session<'a> {
+    context: &'a Context,
+    connection: &'a Rc<Connection>,
+    http: Server<Rc<Opened>, InCall<'a>>,
+    answered: Vec<(u32, Outcome)>,
+}
+
+/// A call between its head and its answer.
+struct InCall<'a> {
+    counted: Counted,
+    progress: Progress<'a>,
+    _open: OpenCall,
+}
+
+enum Progress<'a> {
+    Reading {
+        reader: Reader<'a>,
+        reading: Reading<'a>,
+    },
+    Waiting(Ack),
+}
+
+impl<'a> Session<'a> {
+    fn new(context: &'a Context, connection: &'a Rc<Connection>) -> Self {
+        let limits = Limits {
+            streams: context.limits.streams,
+            header_bytes: context.limits.header_bytes,
+            stream_window: STREAM_WINDOW_BYTES,
+            connection_window: CONNECTION_WINDOW_BYTES,
+            frame_bytes: FRAME_BYTES,
+            error_resets: ERROR_RESETS_MAX,
+        };
+        Self {
+            context,
+            connection,
+            http: Server::new(&limits, |parts| Rc::new(Opened::of(parts))),
+            answered: Vec::new(),
+        }
+    }
+
+    /// Takes what came and answers what is known; ready at the end of the connection.
+    fn poll(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
+        if self.context.connections.is_draining() {
+            self.http.shut_down();
+        }
+        let io = self.connection.driver().io();
+        if io.waiting() > ANSWER_BYTES_MAX && ready!(io.poll_drain(cx)).is_err() {
+            return Poll::Ready(());
+        }
+        let ended = self.poll_receive(cx);
+        self.poll_calls(cx);
+        if ended.is_ready() || self.http.is_done() {
+            return Poll::Ready(());
+        }
+        Poll::Pending
+    }
+
+    /// Reads until nothing more is there, or it is the others' turn; ready at the end.
+    fn poll_receive(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
+        let io = self.connection.driver().io();
+        loop {
+            let mut open = false;
+            let polled = io.poll_take(cx, |bytes| open = self.receive(bytes));
+            // Nothing came, it broke the protocol, or the socket is broken: all are the end.
+            if ready!(polled).is_err() || !open {
+                return Poll::Ready(());
             }
-            for _ in 0..CALLS_PER_POLL_MAX {
-                let accepted = match http.poll_accept(cx) {
-                    Poll::Ready(Some(Ok((request, respond)))) => {
-                        let (context, connection) = (Rc::clone(context), Rc::clone(connection));
-                        calls.push(call(context, connection, request, respond));
-                        true
-                    }
-                    // The connection is at its end, in order or not.
-                    Poll::Ready(None | Some(Err(_))) => return Poll::Ready(()),
-                    Poll::Pending => false,
-                };
-                let answered = matches!(calls.poll_next_unpin(cx), Poll::Ready(Some(())));
-                if !accepted && !answered {
-                    return Poll::Pending;
+        }
+    }
+
+    /// Takes a piece of input; says whether the connection goes on.
+    fn receive(&mut self, mut input: &[u8]) -> bool {
+        loop {
+            match self.http.next(&mut input) {
+                Ok(Some(event)) => self.on(event),
+                Ok(None) => return true,
+                Err(code) => {
+                    tracing::debug!(code = code.name(), "a sender broke HTTP/2");
+                    return false;
                 }
             }
-            cx.waker().wake_by_ref();
-            Poll::Pending
-        })
-        .await;
-}
-
-/// Exchanges the settings.
-async fn handshake(
-    context: &Context,
-    connection: &Connection,
-    io: Io,
-) -> Option<server::Connection<Io, Bytes>> {
-    let mut handshake = pin!(
-        server::Builder::new()
-            .initial_window_size(STREAM_WINDOW_BYTES)
-            .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
-            .max_concurrent_streams(context.limits.streams)
-            .max_header_list_size(context.limits.header_bytes)
-            .max_local_error_reset_streams(Some(ERROR_RESETS_MAX))
-            .handshake::<_, Bytes>(io)
-    );
-    let mut http = None;
-    connection
-        .driver()
-        .drive(|cx| {
-            http = ready!(handshake.as_mut().poll(cx)).ok();
-            Poll::Ready(())
-        })
-        .await;
-    http
-}
-
-/// Serves one call. A sender that is gone needs no answer: errors of sending end the call.
-async fn call(
-    context: Rc<Context>,
-    connection: Rc<Connection>,
-    request: Request<RecvStream>,
-    mut respond: SendResponse<Bytes>,
-) {
-    let _call = connection.call();
-    let (parts, stream) = request.into_parts();
-    let answered = export::serve(&context, &connection, &parts, H2Body { stream }).await;
-    let sent = if answered.dialect == Dialect::Grpc {
-        send_grpc(&mut respond, reply::grpc_reply(&answered.outcome))
-    } else {
-        send_http(&mut respond, reply::http_reply(&answered))
-    };
-    if let Err(error) = sent {
-        tracing::trace!(%error, "the sender of a call is gone");
-    }
-}
-
-fn send_grpc(respond: &mut SendResponse<Bytes>, reply: reply::GrpcReply) -> Result<(), h2::Error> {
-    match reply {
-        reply::GrpcReply::TrailersOnly(head) => respond.send_response(head, true).map(drop),
-        reply::GrpcReply::Full {
-            head,
-            message,
-            trailers,
-        } => {
-            let mut stream = respond.send_response(head, false)?;
-            stream.send_data(message, false)?;
-            stream.send_trailers(trailers)
         }
     }
-}
 
-fn send_http(
-    respond: &mut SendResponse<Bytes>,
-    response: http::Response<Bytes>,
-) -> Result<(), h2::Error> {
-    let (head, body) = response.into_parts();
-    let ends = body.is_empty();
-    let mut stream = respond.send_response(http::Response::from_parts(head, ()), ends)?;
-    if ends {
-        Ok(())
-    } else {
-        stream.send_data(body, true)
-    }
-}
-
-/// The body of a call; what is taken from it goes back to the sender's window at once, because
-/// the budget does the holding back.
-struct H2Body {
-    stream: RecvStream,
-}
-
-impl Body for H2Body {
-    type Data = Bytes;
-    type Error = h2::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut TaskContext<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, h2::Error>>> {
-        match ready!(self.stream.poll_data(cx)) {
-            Some(Ok(data)) => {
-                self.stream.flow_control().release_capacity(data.len())?;
-                Poll::Ready(Some(Ok(Frame::data(data))))
+    fn on(&mut self, event: Event<'_, Rc<Opened>, InCall<'a>>) {
+        match event {
+            Event::Head { stream, head } => self.begin(stream, &head),
+            Event::Data { stream, bytes } => {
+                let Some(Some(call)) = self.http.call(stream) else {
+                    return;
+                };
+                if let Progress::Reading { reader, .. } = &mut call.progress
+                    && let Err(refusal) = reader.push_copy(bytes)
+                {
+                    self.refuse(stream, refusal);
+                }
             }
-            other => Poll::Ready(other.map(|result| result.map(Frame::data))),
+            Event::End { stream } => self.end(stream),
+            Event::Reset { call } => {
+                if let Progress::Reading { .. } = call.progress {
+                    call.counted
+                        .end(self.context, Outcome::Refused(body::cut_off()));
+                }
+            }
         }
+    }
+
+    fn begin(&mut self, stream: u32, opened: &Opened) {
+        let now = rt::now();
+        let counted = Counted::begin(opened, now);
+        match export::admit(self.context, self.connection, opened) {
+            Ok(reader) => {
+                let call = InCall {
+                    counted,
+                    progress: Progress::Reading {
+                        reader,
+                        reading: self.context.reads.begin(now),
+                    },
+                    _open: self.connection.call(),
+                };
+                if let Some(place) = self.http.call(stream) {
+                    *place = Some(call);
+                }
+            }
+            Err(refusal) => self.answer(stream, counted, Outcome::Refused(refusal)),
+        }
+    }
+
+    /// The request is whole: it is handed over, and answered at once where that is known.
+    fn end(&mut self, stream: u32) {
+        let Some(place) = self.http.call(stream) else {
+            return;
+        };
+        let Some(InCall {
+            mut counted,
+            progress: Progress::Reading { reader, .. },
+            _open,
+        }) = place.take()
+        else {
+            return;
+        };
+        match export::take(self.context, reader, &mut counted) {
+            Ok(ack) => match ack.known() {
+                Ok(outcome) => self.answer(stream, counted, outcome),
+                Err(ack) => {
+                    if let Some(place) = self.http.call(stream) {
+                        *place = Some(InCall {
+                            counted,
+                            progress: Progress::Waiting(ack),
+                            _open,
+                        });
+                    }
+                }
+            },
+            Err(refusal) => self.answer(stream, counted, Outcome::Refused(refusal)),
+        }
+    }
+
+    /// Answers the calls whose batches have come back, and those whose bodies take too long.
+    fn poll_calls(&mut self, cx: &mut TaskContext<'_>) {
+        for (stream, call) in self.http.calls() {
+            match &mut call.progress {
+                Progress::Waiting(ack) => {
+                    if let Poll::Ready(outcome) = Pin::new(ack).poll(cx) {
+                        self.answered.push((stream, outcome));
+                    }
+                }
+                Progress::Reading { reading, .. } => {
+                    if reading.is_late(cx.waker()) {
+                        self.answered
+                            .push((stream, Outcome::Refused(body::too_slow())));
+                    }
+                }
+            }
+        }
+        let mut answered = std::mem::take(&mut self.answered);
+        for (stream, outcome) in answered.drain(..) {
+            self.close(stream, outcome);
+        }
+        self.answered = answered;
+    }
+
+    fn refuse(&mut self, stream: u32, refusal: Refusal) {
+        self.close(stream, Outcome::Refused(refusal));
+    }
+
+    /// Answers a call that is open.
+    fn close(&mut self, stream: u32, outcome: Outcome) {
+        if let Some(place) = self.http.call(stream)
+            && let Some(call) = place.take()
+        {
+            self.answer(stream, call.counted, outcome);
+        }
+    }
+
+    fn answer(&mut self, stream: u32, counted: Counted, outcome: Outcome) {
+        let answered: Answered = counted.end(self.context, outcome);
+        self.http.respond(stream, reply::http2_reply(&answered));
     }
 }

@@ -1,12 +1,16 @@
 //! An outcome as the response that says it, in the dialect of its call.
 
+use std::sync::LazyLock;
+
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 use bytes::{BufMut, Bytes, BytesMut};
-use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use prost::Message;
 
 use super::{call::Dialect, export::Answered};
 use crate::{
+    encoding::Encoding,
+    http2::{hpack, server::Reply},
     outcome::{Code, Outcome, Reason, Refusal},
     wire::{
         ExportResponse, Status, grpc,
@@ -30,7 +34,7 @@ const GRPC_ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-en
 
 /// A gRPC answer: headers, and unless those say it all, a message and trailers.
 #[derive(Debug)]
-pub(super) enum GrpcReply {
+enum GrpcReply {
     TrailersOnly(Response<()>),
     Full {
         head: Response<()>,
@@ -40,7 +44,7 @@ pub(super) enum GrpcReply {
 }
 
 /// Writes the answer of a gRPC call.
-pub(super) fn grpc_reply(outcome: &Outcome) -> GrpcReply {
+fn grpc_reply(outcome: &Outcome) -> GrpcReply {
     let mut head = Response::new(());
     head.headers_mut()
         .insert(header::CONTENT_TYPE, APPLICATION_GRPC);
@@ -105,9 +109,64 @@ fn refuse_grpc(refusal: &Refusal, headers: &mut HeaderMap) {
     if refusal.reason() == Reason::Unsupported {
         headers.insert(
             GRPC_ACCEPT_ENCODING,
-            HeaderValue::from_static("identity,gzip"),
+            HeaderValue::from_static(Encoding::ACCEPTED),
         );
     }
+}
+
+/// The answer that nearly every gRPC call gets.
+static GRPC_ACCEPTED: LazyLock<Reply> = LazyLock::new(|| grpc_as_http2(&Outcome::Accepted));
+
+/// Writes the answer of a call over HTTP/2.
+pub(super) fn http2_reply(answered: &Answered) -> Reply {
+    match (answered.dialect, &answered.outcome) {
+        (Dialect::Grpc, Outcome::Accepted) => GRPC_ACCEPTED.clone(),
+        (Dialect::Grpc, outcome) => grpc_as_http2(outcome),
+        _ => {
+            let (head, body) = http_reply(answered).into_parts();
+            Reply {
+                head: block(Some(head.status), &head.headers),
+                body,
+                trailers: None,
+            }
+        }
+    }
+}
+
+fn grpc_as_http2(outcome: &Outcome) -> Reply {
+    match grpc_reply(outcome) {
+        GrpcReply::TrailersOnly(head) => Reply {
+            head: block(Some(head.status()), head.headers()),
+            body: Bytes::new(),
+            trailers: None,
+        },
+        GrpcReply::Full {
+            head,
+            message,
+            trailers,
+        } => Reply {
+            head: block(Some(head.status()), head.headers()),
+            body: message,
+            trailers: Some(block(None, &trailers)),
+        },
+    }
+}
+
+/// The fields of a head or of trailers as a header block.
+fn block(status: Option<StatusCode>, headers: &HeaderMap) -> Bytes {
+    let mut block = BytesMut::new();
+    if let Some(status) = status {
+        hpack::encode(b":status", status.as_str().as_bytes(), false, &mut block);
+    }
+    for (name, value) in headers {
+        hpack::encode(
+            name.as_str().as_bytes(),
+            value.as_bytes(),
+            false,
+            &mut block,
+        );
+    }
+    block.freeze()
 }
 
 /// Writes the answer of an OTLP/HTTP call.
@@ -141,7 +200,7 @@ fn refuse_http(refusal: &Refusal, json: bool) -> Response<Bytes> {
         Status::of(refusal).encode_to_vec()
     };
     let mut response = Response::new(Bytes::from(body));
-    if let Ok(status) = http::StatusCode::from_u16(refusal.http_status()) {
+    if let Ok(status) = StatusCode::from_u16(refusal.http_status()) {
         *response.status_mut() = status;
     }
     if let Some(delay) = refusal.retry_after() {

@@ -127,3 +127,31 @@ impl Arrivals {
         Ok(read)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_new_once() {
+        let mut arrivals = Arrivals::new(Level::Ids);
+        assert!(arrivals.insert(7));
+        assert!(!arrivals.insert(7));
+        assert!(arrivals.insert(u64::MAX));
+        assert_eq!((arrivals.items(), arrivals.duplicated()), (3, 1));
+        assert_eq!(arrivals.ids().iter().collect::<Vec<_>>(), [7, u64::MAX]);
+    }
+
+    #[test]
+    fn ids_within_one_request_are_told_apart_too() {
+        let mut arrivals = Arrivals::new(Level::Full);
+        let found = Found {
+            ids: vec![5, 6, 7, 6, 7, 8, u64::MAX, u64::MAX],
+            altered: vec![6, 6],
+            foreign: 2,
+        };
+        arrivals.record(Count { items: 10 }, &found);
+        assert_eq!((arrivals.ids().len(), arrivals.duplicated()), (5, 3));
+        assert_eq!((arrivals.altered().len(), arrivals.foreign()), (1, 2));
+    }
+}

@@ -123,3 +123,72 @@ impl<R: Read> Reader<R> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Acknowledged, Arrivals};
+    use crate::telemetry::Level;
+
+    fn saved() -> Vec<u8> {
+        let mut arrivals = Arrivals::new(Level::Ids);
+        arrivals.insert(3);
+        arrivals.insert(9 << 48);
+        let mut saved = Vec::new();
+        arrivals.write_to(&mut saved).unwrap();
+        saved
+    }
+
+    #[test]
+    fn a_file_tells_what_it_is_in_text() {
+        let saved = saved();
+        let text = String::from_utf8_lossy(&saved);
+        assert!(
+            text.starts_with("loadtest arrivals 1\nlevel 3\nids"),
+            "{text}"
+        );
+        assert!(text.ends_with("end 0\n"), "{text}");
+    }
+
+    #[test]
+    fn a_file_that_is_cut_short_anywhere_is_refused() {
+        let saved = saved();
+        assert!(Arrivals::read_from(saved.as_slice()).is_ok());
+        for length in 0..saved.len() {
+            assert!(
+                Arrivals::read_from(&saved[..length]).is_err(),
+                "{length} bytes"
+            );
+        }
+    }
+
+    #[test]
+    fn another_file_is_refused_by_what_it_is() {
+        let error = Acknowledged::read_from(saved().as_slice()).unwrap_err();
+        assert!(
+            error.to_string().contains("\"loadtest acknowledged 1\""),
+            "{error}"
+        );
+        for (file, why) in [
+            (&b"\x7fELF\xff\xfe"[..], "not text"),
+            (
+                b"loadtest arrivals 1\nlevel many\n",
+                "\"many\" as its length",
+            ),
+            (
+                b"loadtest arrivals 1\nlevel 4\nnone",
+                "section \"level\" holds \"none\"",
+            ),
+            (
+                b"loadtest arrivals 1\nitems 1\n1",
+                "\"items\" stands where \"level\"",
+            ),
+            (
+                b"loadtest arrivals 1\nlevel 99999999999\nids",
+                "3 of its 99999999999 bytes",
+            ),
+        ] {
+            let error = Arrivals::read_from(file).unwrap_err();
+            assert!(format!("{error:#}").contains(why), "{error:#}");
+        }
+    }
+}

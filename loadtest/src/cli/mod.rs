@@ -24,7 +24,7 @@ enum Verb {
     /// Send telemetry on a schedule and audit the answers.
     Send(Box<send::Send>),
     /// Be a collector that counts, audits and, on request, misbehaves.
-    Collect(collect::Collect),
+    Collect(Box<collect::Collect>),
     /// Copy bytes between two TCP ends: the bound to compare with.
     Proxy(proxy::Proxy),
     /// Run one scenario: start everything, measure, judge.

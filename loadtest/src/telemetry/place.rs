@@ -24,14 +24,14 @@ pub(super) enum Layer<'a> {
 /// A layer within those that enclose it. Checksums are computed when first asked for: most requests
 /// are verified by bytes alone, and many are only counted.
 pub(super) struct Place<'a> {
-    outer: Option<&'a Place<'a>>,
+    outer: Option<&'a Self>,
     layer: Layer<'a>,
     as_is: OnceCell<u32>,
     canonical: OnceCell<u32>,
 }
 
 impl<'a> Place<'a> {
-    pub fn new(outer: Option<&'a Place<'a>>, layer: Layer<'a>) -> Self {
+    pub fn new(outer: Option<&'a Self>, layer: Layer<'a>) -> Self {
         Self {
             outer,
             layer,

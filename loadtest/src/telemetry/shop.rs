@@ -74,8 +74,8 @@ pub(super) static SERVICES: [Service; 12] = [
 /// Running copies of each service.
 const REPLICAS: usize = 3;
 
-/// Names of the scopes of an instance, by index: the libraries for HTTP and RPC, for databases and
-/// messaging, and the service's own code.
+/// Scopes of an instance: the library for HTTP and RPC, that for databases and messaging, and the
+/// service's own code.
 pub(super) const SCOPES: usize = 3;
 
 /// The index of the scope of the service's own code.
@@ -101,7 +101,6 @@ impl Instance {
             text("cloud.availability_zone", zone),
             text("cloud.provider", "aws"),
             text("cloud.region", "eu-central-1"),
-            text("container.id", rng.hex(64)),
             text("deployment.environment.name", "production"),
             text("host.name", node.clone()),
             text("k8s.cluster.name", "shop-eu-1"),
