@@ -10,6 +10,7 @@ use tokio::sync::Mutex;
 use super::{
     answer::{Answer, Body},
     connect::{Dialer, reason},
+    gather::{Gather, drive},
     message::Message,
     settings::{Compression, Settings},
     source::Request,
@@ -134,7 +135,8 @@ impl Link {
         if let Some(open) = &*self.open.borrow() {
             return Ok(open.clone());
         }
-        let stream = self.dialer.dial().await?;
+        let stream = Gather::new(self.dialer.dial().await?);
+        let shared = stream.share();
         let (requests, connection) = h2::client::Builder::new()
             .initial_window_size(WINDOW)
             .initial_connection_window_size(WINDOW)
@@ -143,10 +145,7 @@ impl Link {
             .handshake(stream)
             .await
             .map_err(|error| name(&error))?;
-        tokio::task::spawn_local(async move {
-            // Why it ended is told by each of its requests.
-            let _ended = connection.await;
-        });
+        tokio::task::spawn_local(drive(shared, connection));
         let open = Open {
             requests,
             number: Rc::new(()),

@@ -11,6 +11,8 @@ pub(super) struct Evidence {
     pub(super) p50_us: u64,
     /// Share of one core.
     pub(super) cpu_share: f64,
+    /// Share of the time in which it waited for the core that something else had.
+    pub(super) wait_share: f64,
     /// Requests made before the start, and how many were asked for beyond them.
     pub(super) repeated: Option<(usize, u64)>,
     /// Whether the repetition was asked for.
@@ -38,11 +40,16 @@ const GRAIN_US: u64 = 250;
 /// The judgement, in sentences that say what to change.
 pub(super) fn judge(evidence: &Evidence) -> Honesty {
     let mut bottlenecks = Vec::new();
+    let (used, waited) = (evidence.cpu_share * 100.0, evidence.wait_share * 100.0);
     if evidence.cpu_share > BUSY {
         bottlenecks.push(format!(
-            "The sender used {:.0} % of its core: the rate is its own limit. Use several senders \
-             on cores of their own, or larger requests.",
-            evidence.cpu_share * 100.0
+            "The sender used {used:.0} % of its core: the rate is its own limit. Use several \
+             senders on cores of their own, or larger requests."
+        ));
+    } else if evidence.cpu_share + evidence.wait_share > BUSY {
+        bottlenecks.push(format!(
+            "The sender used {used:.0} % of its core and waited for it another {waited:.0} %: the \
+             core is full, and the rate may be its limit. Give the sender a core of its own."
         ));
     }
     let late = evidence.late_p99_us;
@@ -126,6 +133,13 @@ mod tests {
     #[test]
     fn each_limit_has_its_sentence() {
         for (evidence, words) in [
+            (
+                Evidence {
+                    wait_share: 0.45,
+                    ..fine()
+                },
+                "another 45 %",
+            ),
             (
                 Evidence {
                     cpu_share: 0.95,

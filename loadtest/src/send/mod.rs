@@ -11,6 +11,8 @@
 mod answer;
 mod compress;
 mod connect;
+mod cost;
+mod gather;
 mod grpc;
 mod honesty;
 mod http1;
@@ -215,6 +217,7 @@ fn conclude(
         late_p99_us: tally.late.value_at_quantile(0.99),
         p50_us: times.p50_us,
         cpu_share: recorded.cpu_share,
+        wait_share: recorded.wait_share,
         repeated: source.repeated(),
         repeat: settings.pool.requests.is_some(),
         overflowed: tally.overflowed,

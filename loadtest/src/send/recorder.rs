@@ -9,10 +9,9 @@ use std::{
 
 use anyhow::{Context, anyhow};
 use hdrhistogram::serialization::{V2DeflateSerializer, interval_log::IntervalLogWriterBuilder};
-use rustix::time::{ClockId, clock_gettime};
 use tokio::time::sleep_until;
 
-use super::{Progress, SendPoint, Sender, settings::Settings, window::Window};
+use super::{Progress, SendPoint, Sender, cost::Spent, settings::Settings, window::Window};
 
 const INTERVAL: Duration = Duration::from_secs(1);
 /// The log's largest values are told in milliseconds, its histograms are in microseconds.
@@ -23,6 +22,8 @@ pub(super) struct Recorded {
     pub(super) points: Vec<SendPoint>,
     /// Share of one core, from the start of the measurement to its end.
     pub(super) cpu_share: f64,
+    /// Share of the same time in which it waited for its core.
+    pub(super) wait_share: f64,
 }
 
 /// Records while others send.
@@ -67,17 +68,21 @@ impl Recorder {
             ),
         };
         let mut ended = wait(&sender, self.window.start).await;
-        let (began, cpu) = (Instant::now(), process_cpu());
-        let mut cpu_share = None;
+        let (began, spent) = (Instant::now(), Spent::now());
+        let mut shares = None;
         let mut points = Vec::new();
         let mut next = self.window.start;
         while !ended {
             next = following(next, self.window.end);
             ended = wait(&sender, next).await;
             let at = self.window.start.elapsed();
-            if cpu_share.is_none() && (ended || next >= self.window.end) {
-                let spent = process_cpu().saturating_sub(cpu).as_secs_f64();
-                cpu_share = Some(spent / began.elapsed().as_secs_f64().max(f64::EPSILON));
+            if shares.is_none() && (ended || next >= self.window.end) {
+                let spent = Spent::now().since(spent);
+                let whole = began.elapsed().as_secs_f64().max(f64::EPSILON);
+                shares = Some((
+                    spent.cpu.as_secs_f64() / whole,
+                    spent.waited.as_secs_f64() / whole,
+                ));
             }
             let interval = sender.tally.borrow_mut().close_interval(at);
             if let Some(log) = &mut log {
@@ -89,9 +94,11 @@ impl Recorder {
             points.push(interval.point);
         }
         self.progress.end();
+        let (cpu_share, wait_share) = shares.unwrap_or_default();
         Ok(Recorded {
             points,
-            cpu_share: cpu_share.unwrap_or_default(),
+            cpu_share,
+            wait_share,
         })
     }
 }
@@ -108,10 +115,4 @@ async fn wait(sender: &Sender, until: Instant) -> bool {
         () = sender.ended.notified() => true,
         () = sleep_until(until.into()) => false,
     }
-}
-
-/// CPU time of this process.
-fn process_cpu() -> Duration {
-    let time = clock_gettime(ClockId::ProcessCPUTime);
-    time.try_into().unwrap_or_default()
 }
