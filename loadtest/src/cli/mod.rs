@@ -1,5 +1,6 @@
 //! The verbs.
 
+mod bench;
 mod collect;
 mod compare;
 mod exec;

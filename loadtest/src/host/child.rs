@@ -38,13 +38,14 @@ pub struct Order<'a> {
 /// What becomes of a child's standard output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Output {
-    /// Into the log; standard input is empty.
+    /// Into the log.
     Log,
-    /// Read by [`Child::line`]; standard input stays open until the child is to end.
+    /// Read by [`Child::line`].
     Read,
 }
 
-/// A running child. Dropping it kills it and everything in its process group.
+/// A running child. Its standard input stays open and empty until it is to end, which is when the
+/// load test's own children end by themselves. Dropping it kills it and its whole process group.
 #[derive(Debug)]
 pub struct Child {
     name: String,
@@ -75,12 +76,13 @@ impl Child {
             .arg("--")
             .args(order.command)
             .envs(order.env)
+            .stdin(Stdio::piped())
             .stderr(log.try_clone().context("cannot share a log")?)
             .process_group(0)
             .kill_on_drop(true);
         match order.output {
-            Output::Log => command.stdin(Stdio::null()).stdout(log),
-            Output::Read => command.stdin(Stdio::piped()).stdout(Stdio::piped()),
+            Output::Log => command.stdout(log),
+            Output::Read => command.stdout(Stdio::piped()),
         };
         let mut process = command
             .spawn()
