@@ -7,10 +7,12 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
+use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{ChildStdin, ChildStdout, Command};
 use tokio::time::{sleep, timeout};
+
+use super::procfs;
 
 /// Lines of a child's log that an error shows.
 const TAIL: usize = 8;
@@ -160,7 +162,7 @@ impl Child {
         self.signal(Signal::TERM)?;
         let ended = timeout(within, async {
             let status = self.process.wait().await?;
-            while test_kill_process_group(self.group).is_ok() {
+            while !procfs::members(&[self.group()]).is_empty() {
                 sleep(LOOK).await;
             }
             Ok::<_, std::io::Error>(status)

@@ -27,7 +27,7 @@ pub(super) struct Process {
     pub(super) tasks: Vec<Task>,
 }
 
-/// The processes of the groups.
+/// The processes of the groups. One that has ended and that nobody has waited for is none.
 pub(super) fn members(groups: &[u32]) -> Vec<u32> {
     let Ok(entries) = fs::read_dir("/proc") else {
         return Vec::new();
@@ -36,7 +36,7 @@ pub(super) fn members(groups: &[u32]) -> Vec<u32> {
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
         .filter(|id| {
             let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
-            Stat::parse(&stat).is_some_and(|stat| groups.contains(&stat.group))
+            Stat::parse(&stat).is_some_and(|stat| !stat.ended && groups.contains(&stat.group))
         })
         .collect()
 }
@@ -77,6 +77,7 @@ fn tasks(process: u32) -> Vec<Task> {
 
 #[derive(Debug, PartialEq, Eq)]
 struct Stat {
+    ended: bool,
     group: u32,
     user_ticks: u64,
     system_ticks: u64,
@@ -88,6 +89,7 @@ impl Stat {
     fn parse(stat: &str) -> Option<Self> {
         let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
         Some(Self {
+            ended: *fields.first()? == "Z",
             group: fields.get(2)?.parse().ok()?,
             user_ticks: fields.get(11)?.parse().ok()?,
             system_ticks: fields.get(12)?.parse().ok()?,
