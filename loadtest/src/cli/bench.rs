@@ -11,6 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::compare::{Rounds, interleave, judge};
 use crate::host;
+use crate::report::{self, Screen};
 use crate::results::{Results, VERSION};
 use crate::scenario::{Presets, Scenario, Slo, System};
 
@@ -146,16 +147,17 @@ impl Bench {
     }
 
     /// Prints the results of all scenarios.
-    pub(super) fn print(&self, all: &[Outcome]) -> anyhow::Result<()> {
-        let mut out = io::stdout().lock();
-        for outcome in all {
-            let text = match self.output {
-                Format::Json => serde_json::to_string(&outcome.results)?,
-                Format::Text => serde_json::to_string_pretty(&outcome.results)?,
-            };
-            writeln!(out, "{text}")?;
-        }
-        Ok(())
+    pub(super) fn print(&self, all: Vec<Results>) -> anyhow::Result<()> {
+        let Some(results) = report::merge(all) else {
+            return Ok(());
+        };
+        let text = match self.output {
+            Format::Json => serde_json::to_string(&results)? + "\n",
+            Format::Text => Screen::of_stdout().summary(&results),
+        };
+        io::stdout()
+            .write_all(text.as_bytes())
+            .context("standard output")
     }
 }
 

@@ -44,9 +44,9 @@ impl Compare {
             }
             let outcome = self.bench.measure(&presets, &scenario, &systems)?;
             good &= outcome.failures.is_empty() && kept(&outcome.results.runs, &first);
-            all.push(outcome);
+            all.push(outcome.results);
         }
-        self.bench.print(&all)?;
+        self.bench.print(all)?;
         Ok(if good {
             ExitCode::SUCCESS
         } else {

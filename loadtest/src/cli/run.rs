@@ -33,9 +33,9 @@ impl Run {
             }
             let outcome = self.bench.measure(&presets, &scenario, &systems)?;
             good &= outcome.failures.is_empty() && kept(&outcome.results.runs, &name);
-            all.push(outcome);
+            all.push(outcome.results);
         }
-        self.bench.print(&all)?;
+        self.bench.print(all)?;
         Ok(if good {
             ExitCode::SUCCESS
         } else {

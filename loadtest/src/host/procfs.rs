@@ -132,6 +132,7 @@ mod tests {
         assert_eq!(
             Stat::parse(stat),
             Some(Stat {
+                ended: false,
                 group: 42,
                 user_ticks: 150,
                 system_ticks: 25

@@ -279,7 +279,7 @@ impl Take<'_> {
             system: plan.system.name.clone(),
             system_version: plan.version.to_owned(),
             command: plan.system.title(),
-            audit: accounts::audit(scenario.collector.audit, &left)?,
+            audit: accounts::audit(&left)?,
             costs: vec![
                 Cost {
                     syscalls: calls,

@@ -9,7 +9,8 @@ use anyhow::{Context as _, bail};
 use serde::{Deserialize, Deserializer, de};
 
 use super::units::duration_field;
-use super::{Event, Level, Load, Presets, Slo, System};
+use super::{Event, Load, Presets, Slo, System};
+use crate::telemetry::Level;
 
 /// A scenario.
 #[derive(Clone, Debug, Deserialize)]
@@ -112,14 +113,9 @@ fn slo<'de, D: Deserializer<'de>>(from: D) -> Result<Slo, D::Error> {
 }
 
 fn level<'de, D: Deserializer<'de>>(from: D) -> Result<Level, D::Error> {
-    match String::deserialize(from)?.as_str() {
-        "count" => Ok(Level::Count),
-        "ids" => Ok(Level::Ids),
-        "full" => Ok(Level::Full),
-        other => Err(de::Error::custom(format!(
-            "audit = {other:?} is not known: write \"count\", \"ids\" or \"full\""
-        ))),
-    }
+    String::deserialize(from)?
+        .parse()
+        .map_err(de::Error::custom)
 }
 
 impl Scenario {

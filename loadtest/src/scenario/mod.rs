@@ -20,5 +20,5 @@ pub use execute::{Plan, execute};
 pub use file::{Collector, Scenario};
 pub use load::Load;
 pub use places::Places;
-pub use slo::{Level, Slo};
+pub use slo::Slo;
 pub use system::{Presets, System};

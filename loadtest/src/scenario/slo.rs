@@ -1,33 +1,11 @@
 //! Objectives: what a run has to keep, in a line such as `p99<5ms,loss=0,cpu<0.4`.
 
-use std::fmt;
 use std::str::FromStr;
 
 use super::units;
 use crate::figures;
 use crate::results::{Latency, Run, Verdict};
-
-/// How closely the audit must look for an objective to be judged.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
-    /// Totals.
-    #[default]
-    Count,
-    /// Each item by its id.
-    Ids,
-    /// Each item and its checksum.
-    Full,
-}
-
-impl fmt::Display for Level {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Count => "count",
-            Self::Ids => "ids",
-            Self::Full => "full",
-        })
-    }
-}
+use crate::telemetry::Level;
 
 /// The objectives of a scenario.
 #[derive(Clone, Debug, Default, PartialEq)]
