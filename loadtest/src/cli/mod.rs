@@ -24,7 +24,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Send telemetry on a schedule and audit the answers.
-    Send(send::Send),
+    Send(Box<send::Send>),
     /// Be a collector that counts, audits and, on request, misbehaves.
     Collect(Box<collect::Collect>),
     /// Copy bytes between two TCP ends: the bound to compare with.
