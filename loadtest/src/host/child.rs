@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use rustix::process::{Pid, Signal, kill_process_group};
-use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{ChildStdin, ChildStdout, Command};
 use tokio::time::{sleep, timeout};
 
@@ -133,6 +133,19 @@ impl Child {
                 _ => Ok(line.trim_end().to_owned()),
             },
         }
+    }
+
+    /// Writes a line to its standard input.
+    pub async fn tell(&mut self, line: &str) -> anyhow::Result<()> {
+        let Some(stdin) = &mut self.stdin else {
+            bail!("{}: it cannot be told", self.name)
+        };
+        let told = async {
+            stdin.write_all(format!("{line}\n").as_bytes()).await?;
+            stdin.flush().await
+        };
+        told.await
+            .with_context(|| format!("{} cannot be told {line:?}", self.name))
     }
 
     /// Whether it has ended, and how.

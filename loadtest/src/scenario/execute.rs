@@ -14,8 +14,8 @@ use crate::figures::FORWARDER;
 use crate::host::{Meter, SystemCalls};
 use crate::results::{Cost, Run, VERSION};
 
-/// Time that senders get to start and connect before their warm-up.
-const PREPARATION: Duration = Duration::from_millis(500);
+/// From the word to the senders to their warm-up: all of them have heard it by then.
+const LEAD: Duration = Duration::from_millis(100);
 
 /// Between two looks at what the processes cost.
 const SAMPLE: Duration = Duration::from_millis(200);
@@ -106,13 +106,16 @@ impl Take<'_> {
 
     /// From the start of the senders to the end of the last.
     async fn load(&mut self) -> anyhow::Result<()> {
-        let lead = PREPARATION + self.plan.scenario.warmup();
+        self.stage.start_senders().await?;
+        self.follow();
+        let lead = LEAD + self.plan.scenario.warmup();
         let clock = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .context("the clock is off")?;
         self.begin = Instant::now() + lead;
-        self.stage.start_senders((clock + lead).as_secs_f64())?;
-        self.follow();
+        self.stage
+            .release_senders((clock + lead).as_secs_f64())
+            .await?;
         tokio::select! {
             () = sleep_until(self.begin) => {}
             ended = self.stage.senders_ended() => {

@@ -23,10 +23,19 @@ pub struct Load {
     pub compression: Option<String>,
     /// How hard to compress.
     pub level: Option<u32>,
+    /// Make just so many requests and repeat them.
+    pub pool: Option<u32>,
+    /// Most MiB of compressed requests made before the start.
+    pub pool_memory: Option<u32>,
+    /// Most time to make them in.
+    #[serde(default = "ten_seconds", deserialize_with = "duration_field")]
+    pub pool_time: Duration,
     /// Connections.
     pub connections: Option<u32>,
     /// Requests in flight on each connection.
     pub in_flight: Option<u32>,
+    /// Most requests that are due and wait for a place in flight.
+    pub queue: Option<u32>,
     /// Requests a second, such as `1000/s`.
     pub rate: Option<String>,
     /// From one rate to another, such as `100..5000/s`.
@@ -104,6 +113,11 @@ impl Load {
         Ok(())
     }
 
+    /// The longest that a sender takes to make its requests before the start.
+    pub(super) const fn preparation(&self) -> Duration {
+        self.pool_time
+    }
+
     /// The arguments of `loadtest send` that say this.
     #[must_use]
     pub fn arguments(&self) -> Vec<String> {
@@ -118,8 +132,12 @@ impl Load {
             ("--items", self.items.as_ref().and_then(text)),
             ("--compression", self.compression.clone()),
             ("--level", self.level.as_ref().and_then(text)),
+            ("--pool", self.pool.as_ref().and_then(text)),
+            ("--pool-memory", self.pool_memory.as_ref().and_then(text)),
+            ("--pool-time", seconds(self.pool_time)),
             ("--connections", self.connections.as_ref().and_then(text)),
             ("--in-flight", self.in_flight.as_ref().and_then(text)),
+            ("--queue", self.queue.as_ref().and_then(text)),
             ("--rate", self.rate.clone()),
             ("--ramp", self.ramp.clone()),
             ("--steps", self.steps.clone()),
@@ -171,7 +189,7 @@ mod tests {
         let load = load("rate = '100/s'\nin-flight = 4\nduration = '1500ms'\nheader = ['a: b']\n");
         assert_eq!(
             load.arguments().join(" "),
-            "--protocol grpc --in-flight 4 --rate 100/s --warmup 1s --duration 1s 500ms \
+            "--protocol grpc --pool-time 10s --in-flight 4 --rate 100/s --warmup 1s --duration 1s 500ms \
              --timeout 10s --header a: b"
         );
         assert!(load.check().is_ok());

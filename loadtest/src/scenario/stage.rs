@@ -122,8 +122,8 @@ impl<'p> Stage<'p> {
         Ok(())
     }
 
-    /// Starts the senders; they begin to measure at that moment, in seconds since 1970.
-    pub(super) fn start_senders(&mut self, at: f64) -> anyhow::Result<()> {
+    /// Starts the senders and waits until each has made what it needs and is connected.
+    pub(super) async fn start_senders(&mut self) -> anyhow::Result<()> {
         for (n, load) in self.plan.scenario.loads.iter().enumerate() {
             let name = format!("sender {}", n + 1);
             let mut command = harness(
@@ -132,9 +132,9 @@ impl<'p> Stage<'p> {
                     ("send", ""),
                     ("--target", &self.target(load).to_string()),
                     ("--sender", &(n + 1).to_string()),
-                    ("--start-at", &format!("{at:.6}")),
                     ("--json", &text(&self.reported(n))),
                     ("--ids-out", &text(&self.acknowledged(n))),
+                    ("--hold", ""),
                     ("--quiet", ""),
                 ],
             );
@@ -147,10 +147,21 @@ impl<'p> Stage<'p> {
                     env: &BTreeMap::new(),
                     cores: &self.plan.scenario.collector.cores,
                     log: self.dir.path().join(format!("{name}.log")),
-                    output: Output::Log,
+                    output: Output::Read,
                 },
             )?;
             self.senders.push(child);
+        }
+        for (sender, load) in self.senders.iter_mut().zip(&self.plan.scenario.loads) {
+            sender.line(START + load.preparation()).await?;
+        }
+        Ok(())
+    }
+
+    /// Tells the senders when to begin to measure, in seconds since 1970.
+    pub(super) async fn release_senders(&mut self, at: f64) -> anyhow::Result<()> {
+        for sender in &mut self.senders {
+            sender.tell(&format!("{at:.6}")).await?;
         }
         Ok(())
     }
