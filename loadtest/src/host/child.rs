@@ -1,6 +1,6 @@
 //! One child: started pinned, watched, ended.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
@@ -14,7 +14,8 @@ use tokio::time::{sleep, timeout};
 
 use super::procfs;
 
-/// Lines of a child's log that an error shows.
+/// Lines of a child's log that an error shows: from its beginning, and from its end.
+const HEAD: usize = 4;
 const TAIL: usize = 8;
 
 /// How often the end of a process group is looked for: the kernel does not tell of it.
@@ -202,20 +203,24 @@ impl Child {
         self.wait().await.map(drop)
     }
 
-    /// The last lines of its log, as the end of an error.
+    /// The first and the last lines of its log, as the end of an error.
     #[must_use]
     pub fn tail(&self) -> String {
         let text = fs::read(&self.log).unwrap_or_default();
-        let text = String::from_utf8_lossy(&text);
-        let lines = text.lines().fold(VecDeque::new(), |mut last, line| {
-            if last.len() == TAIL {
-                last.pop_front();
-            }
-            last.push_back(line);
-            last
-        });
-        lines.iter().map(|line| format!("\n  | {line}")).collect()
+        excerpt(&String::from_utf8_lossy(&text))
     }
+}
+
+/// What went wrong stands at the beginning of some logs and at the end of others.
+fn excerpt(log: &str) -> String {
+    let lines: Vec<&str> = log.lines().collect();
+    let (first, last) = match lines.len().checked_sub(HEAD + TAIL) {
+        None | Some(0) => (lines.as_slice(), [].as_slice()),
+        Some(left_out) => (&lines[..HEAD], &lines[HEAD + left_out..]),
+    };
+    let gap = if last.is_empty() { None } else { Some(&"…") };
+    let shown = first.iter().chain(gap).chain(last);
+    shown.map(|line| format!("\n  | {line}")).collect()
 }
 
 impl Drop for Child {
@@ -224,5 +229,24 @@ impl Drop for Child {
             // Also after its first process has ended: others of its group may be alive.
             kill_process_group(self.group, Signal::KILL).ok();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_excerpt_has_both_ends_of_a_log() {
+        let log = |lines: usize| (1..=lines).map(|n| format!("{n}\n")).collect::<String>();
+        assert_eq!(excerpt(""), "");
+        assert_eq!(excerpt(&log(2)), "\n  | 1\n  | 2");
+        assert_eq!(excerpt(&log(12)).lines().count(), 13);
+        let long = excerpt(&log(100));
+        assert!(
+            long.starts_with("\n  | 1\n") && long.contains("4\n  | …\n  | 93\n"),
+            "{long}"
+        );
+        assert!(long.ends_with("\n  | 100"), "{long}");
     }
 }
