@@ -59,8 +59,8 @@ enum Format {
 /// What the rounds of one scenario came to.
 pub(super) struct Outcome {
     pub(super) results: Results,
-    /// Systems that failed, each with its error.
-    pub(super) failures: Vec<String>,
+    /// Whether every system could be measured to the end.
+    pub(super) complete: bool,
 }
 
 impl Bench {
@@ -132,6 +132,9 @@ impl Bench {
                 _ = terminate.recv() => bail!("asked to end"),
             }
         })?;
+        for failure in &failures {
+            eprintln!("loadtest: {failure}");
+        }
         judge(&scenario.slo, &mut runs);
         let results = Results {
             version: VERSION,
@@ -143,7 +146,10 @@ impl Bench {
         if let Some(dir) = &self.out {
             save(dir, &scenario.name, &results)?;
         }
-        Ok(Outcome { results, failures })
+        Ok(Outcome {
+            results,
+            complete: failures.is_empty(),
+        })
     }
 
     /// Prints the results of all scenarios.

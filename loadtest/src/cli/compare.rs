@@ -43,7 +43,7 @@ impl Compare {
                 systems.push(proxy);
             }
             let outcome = self.bench.measure(&presets, &scenario, &systems)?;
-            good &= outcome.failures.is_empty() && kept(&outcome.results.runs, &first);
+            good &= outcome.complete && kept(&outcome.results.runs, &first);
             all.push(outcome.results);
         }
         self.bench.print(all)?;

@@ -32,7 +32,7 @@ impl Run {
                 systems.push(proxy);
             }
             let outcome = self.bench.measure(&presets, &scenario, &systems)?;
-            good &= outcome.failures.is_empty() && kept(&outcome.results.runs, &name);
+            good &= outcome.complete && kept(&outcome.results.runs, &name);
             all.push(outcome.results);
         }
         self.bench.print(all)?;

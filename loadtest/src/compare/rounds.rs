@@ -58,7 +58,7 @@ pub async fn interleave(
             match count_syscalls(rounds, system, &version).await {
                 Ok(count) => count,
                 Err(error) => {
-                    fail(&mut failures, &mut progress, system, &error);
+                    failures.push(failure(system, &error));
                     continue;
                 }
             }
@@ -84,7 +84,7 @@ pub async fn interleave(
                     runs.push(run);
                     left.push(entrant);
                 }
-                Err(error) => fail(&mut failures, &mut progress, system, &error),
+                Err(error) => failures.push(failure(system, &error)),
             }
         }
         entrants = left;
@@ -99,15 +99,11 @@ pub async fn interleave(
     Ok((runs, failures))
 }
 
-fn fail(
-    failures: &mut Vec<String>,
-    progress: &mut impl FnMut(&str),
-    system: &System,
-    error: &anyhow::Error,
-) {
-    let failure = format!("{} takes no further part: {error:#}", system.name);
-    progress(&failure);
-    failures.push(failure);
+fn failure(system: &System, error: &anyhow::Error) -> String {
+    format!(
+        "{} failed and takes no further part: {error:#}",
+        system.name
+    )
 }
 
 async fn measure(rounds: &Rounds<'_>, entrant: &Entrant<'_>) -> anyhow::Result<Run> {

@@ -155,7 +155,10 @@ impl Take<'_> {
             let due = events.peek().map_or(next, |event| event.at.min(next));
             tokio::select! {
                 biased;
-                ended = self.stage.senders_ended() => return ended,
+                ended = self.stage.senders_ended() => {
+                    ended?;
+                    break;
+                }
                 () = sleep_until(self.begin + due) => {}
             }
             if let Some(event) = events.next_if(|event| event.at <= due) {
@@ -170,6 +173,12 @@ impl Take<'_> {
                 bail!("the senders did not end within {patience:?}");
             }
         }
+        // What came late, because an event before it took its time, still happens: a collector
+        // that is to come back has to, before the system can be rid of what it holds.
+        for event in events {
+            self.happen(&event.action).await?;
+        }
+        Ok(())
     }
 
     fn sample(&mut self) -> anyhow::Result<()> {
