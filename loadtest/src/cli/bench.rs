@@ -139,7 +139,7 @@ impl Bench {
         let results = Results {
             version: VERSION,
             title: title(scenario),
-            command: std::env::args().collect::<Vec<_>>().join(" "),
+            command: command(),
             machine,
             runs,
         };
@@ -165,6 +165,16 @@ impl Bench {
             .write_all(text.as_bytes())
             .context("standard output")
     }
+}
+
+/// The command as one would type it.
+fn command() -> String {
+    let arguments = std::env::args().skip(1);
+    ["loadtest".to_owned()]
+        .into_iter()
+        .chain(arguments)
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 fn title(scenario: &Scenario) -> String {

@@ -7,11 +7,11 @@ use anyhow::{Context as _, bail};
 use rustix::process::Signal;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::accounts;
 use super::stage::{STOP, Stage};
 use super::{Action, Event, Scenario, System};
+use super::{accounts, honesty};
 use crate::figures::FORWARDER;
-use crate::host::{Meter, SystemCalls};
+use crate::host::{Meter, SystemCalls, Work};
 use crate::results::{Cost, Run, VERSION};
 
 /// From the word to the senders to their warm-up: all of them have heard it by then.
@@ -29,9 +29,6 @@ const LOOK: Duration = Duration::from_millis(50);
 
 /// Time that a sender may take beyond its load and its last answer.
 const GRACE: Duration = Duration::from_secs(30);
-
-/// Use of the harness's own cores from which on it may be the limit.
-const BUSY: f64 = 0.9;
 
 /// What to run.
 #[derive(Debug)]
@@ -57,6 +54,7 @@ pub async fn execute(plan: &Plan<'_>) -> anyhow::Result<Run> {
         collector: Meter::new("collector"),
         sender: Meter::new("sender"),
         begin: Instant::now(),
+        before: Work::default(),
         events: Vec::new(),
         stage,
     };
@@ -71,8 +69,18 @@ pub async fn execute(plan: &Plan<'_>) -> anyhow::Result<Run> {
         None => None,
     };
     take.settle().await?;
+    let (work, seconds) = (Work::now().since(take.before), take.at());
     take.drain().await?;
-    take.account(calls).await
+    let mut run = take.account(calls).await?;
+    let machine = std::thread::available_parallelism().map_or(1, usize::from);
+    honesty::add(
+        &mut run,
+        plan.scenario.collector.cores.len(),
+        machine,
+        work,
+        seconds,
+    );
+    Ok(run)
 }
 
 /// A run in the making.
@@ -84,6 +92,8 @@ struct Take<'p> {
     sender: Meter,
     /// When the measurement begins.
     begin: Instant,
+    /// What the machine had done until then.
+    before: Work,
     events: Vec<(f64, String)>,
 }
 
@@ -126,6 +136,7 @@ impl Take<'_> {
         for meter in [&mut self.forwarder, &mut self.collector, &mut self.sender] {
             meter.begin();
         }
+        self.before = Work::now();
         self.measure().await
     }
 
@@ -285,7 +296,7 @@ impl Take<'_> {
         } = self;
         let left = stage.clear().await?;
         let scenario = plan.scenario;
-        let mut run = Run {
+        let run = Run {
             version: VERSION,
             scenario: scenario.name.clone(),
             system: plan.system.name.clone(),
@@ -306,61 +317,6 @@ impl Take<'_> {
             collect: left.collect,
         };
         drop(left.dir);
-        own_limit(&mut run, scenario.collector.cores.len());
         Ok(run)
-    }
-}
-
-/// Says when the cores that senders and collector share were used up: neither sees it alone.
-fn own_limit(run: &mut Run, cores: usize) {
-    let spent: f64 = run
-        .costs
-        .iter()
-        .filter(|cost| cost.role != FORWARDER)
-        .map(|cost| cost.cpu)
-        .sum();
-    let had = crate::figures::duration(run) * cores as f64;
-    if had > 0.0
-        && spent / had > BUSY
-        && let Some(send) = run.send.first_mut()
-    {
-        send.honesty.bottlenecks.push(format!(
-            "senders and collector used {:.0} % of their cores: the rate may be theirs; give them \
-             more cores",
-            spent / had * 100.0
-        ));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::results::SendReport;
-
-    #[test]
-    fn a_harness_at_its_limit_says_so() {
-        let cost = |role: &str, cpu| Cost {
-            role: role.to_owned(),
-            cpu,
-            ..Cost::default()
-        };
-        let run = |sender| {
-            let mut run = Run {
-                send: vec![SendReport {
-                    duration: 10.0,
-                    ..SendReport::default()
-                }],
-                costs: vec![
-                    cost(FORWARDER, 10.0),
-                    cost("collector", 4.0),
-                    cost("sender", sender),
-                ],
-                ..Run::default()
-            };
-            own_limit(&mut run, 1);
-            run.send[0].honesty.bottlenecks.clone()
-        };
-        assert_eq!(run(4.0), Vec::<String>::new());
-        assert!(run(5.5)[0].contains("95 %"));
     }
 }

@@ -8,6 +8,7 @@ mod control;
 mod event;
 mod execute;
 mod file;
+mod honesty;
 mod load;
 mod places;
 mod slo;
