@@ -40,9 +40,15 @@ impl Work {
             .map(|field| field.parse().unwrap_or(0.0))
             .collect();
         let field = |n: usize| fields.get(n).copied().unwrap_or(0.0) / tick;
+        let cores = stat
+            .lines()
+            .skip(1)
+            .take_while(|line| line.starts_with("cpu"))
+            .count();
         Self {
             processes: field(0) + field(1) + field(2),
             stolen: field(7),
+            cores,
         }
     }
 }
@@ -51,29 +57,21 @@ impl Work {
 mod tests {
     use super::*;
 
+    fn work(processes: f64, stolen: f64) -> Work {
+        Work {
+            processes,
+            stolen,
+            cores: 2,
+        }
+    }
+
     #[test]
     fn work_is_what_processes_did() {
         let stat = "cpu  100 200 300 9999 50 7 8 40 0 0\ncpu0 1 2\ncpu1 3 4\nintr 5\n";
-        let work = Work::parse(stat, 100.0);
-        assert_eq!(
-            work,
-            Work {
-                processes: 6.0,
-                stolen: 0.4
-            }
-        );
+        let later = Work::parse(stat, 100.0);
+        assert_eq!(later, work(6.0, 0.4));
+        assert_eq!(later.since(work(1.0, 0.4)), work(5.0, 0.0));
         assert_eq!(Work::parse("", 100.0), Work::default());
-        let before = Work {
-            processes: 1.0,
-            stolen: 0.4,
-        };
-        assert_eq!(
-            work.since(before),
-            Work {
-                processes: 5.0,
-                stolen: 0.0
-            }
-        );
         assert!(Work::now().processes > 0.0);
     }
 }

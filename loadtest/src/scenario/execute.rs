@@ -72,14 +72,7 @@ pub async fn execute(plan: &Plan<'_>) -> anyhow::Result<Run> {
     let (work, seconds) = (Work::now().since(take.before), take.at());
     take.drain().await?;
     let mut run = take.account(calls).await?;
-    let machine = std::thread::available_parallelism().map_or(1, usize::from);
-    honesty::add(
-        &mut run,
-        plan.scenario.collector.cores.len(),
-        machine,
-        work,
-        seconds,
-    );
+    honesty::add(&mut run, plan.scenario.collector.cores.len(), work, seconds);
     Ok(run)
 }
 

@@ -57,7 +57,11 @@ mod tests {
     use crate::results::{Cost, SendReport};
 
     fn work(processes: f64, stolen: f64) -> Work {
-        Work { processes, stolen, cores: 2 }
+        Work {
+            processes,
+            stolen,
+            cores: 2,
+        }
     }
 
     fn said(sender: f64, work: Work) -> Vec<String> {
