@@ -1,10 +1,12 @@
 //! The scenarios that come with the load test can be run as they are.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use loadtest::collect::behave::Script;
+use loadtest::compare::read_systems;
 use loadtest::scenario::{Action, Scenario};
 
 fn scenarios() -> Vec<(PathBuf, Scenario)> {
@@ -39,6 +41,22 @@ fn no_scenario_takes_longer_than_a_short_break() {
             "{}: {length:?}",
             path.display()
         );
+    }
+}
+
+#[test]
+fn the_systems_to_compare_with_are_found_from_their_file() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers");
+    let systems = read_systems(&folder.join("systems.toml")).unwrap();
+    assert!(systems.len() >= 5);
+    for system in systems {
+        for command in [&system.command, &system.version_command] {
+            assert!(
+                !command[0].contains('/') || Path::new(&command[0]).is_file(),
+                "{command:?}"
+            );
+        }
+        assert!(system.has_http(), "{}", system.name);
     }
 }
 

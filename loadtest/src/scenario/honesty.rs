@@ -88,39 +88,18 @@ mod tests {
 
     #[test]
     fn a_quiet_run_has_nothing_to_say() {
-        assert!(
-            said(
-                4.0,
-                Work {
-                    processes: 18.5,
-                    stolen: 0.1
-                }
-            )
-            .is_empty()
-        );
+        assert!(said(4.0, work(18.5, 0.1)).is_empty());
     }
 
     #[test]
     fn a_harness_at_its_limit_says_so() {
-        let said = said(
-            5.5,
-            Work {
-                processes: 19.5,
-                stolen: 0.0,
-            },
-        );
+        let said = said(5.5, work(19.5, 0.0));
         assert!(said.len() == 1 && said[0].contains("95 %"), "{said:?}");
     }
 
     #[test]
     fn work_of_others_is_found_out() {
-        let said = said(
-            1.0,
-            Work {
-                processes: 18.0,
-                stolen: 4.0,
-            },
-        );
+        let said = said(1.0, work(18.0, 4.0));
         assert!(said.len() == 2 && said[0].contains("15 %"), "{said:?}");
         assert!(said[1].contains("hypervisor took 20 %"), "{said:?}");
     }
