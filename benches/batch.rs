@@ -8,6 +8,7 @@ use bytes::Bytes;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use otlp::{
     batch::{Batcher, Budget, ExportRequest, Permit},
+    encoding::Encoding,
     metrics::Trigger,
     outcome::Outcome,
     rt,
@@ -34,6 +35,7 @@ fn batch(c: &mut Criterion) {
                         permit.cover(bytes).unwrap_or_default();
                         let request = ExportRequest {
                             signal: Signal::Traces,
+                            encoding: Encoding::Identity,
                             items: 100,
                             body,
                             bytes,
@@ -42,7 +44,9 @@ fn batch(c: &mut Criterion) {
                         let (ack, sealed) = batcher.push(request, now);
                         black_box((ack, sealed.is_some()));
                     }
-                    if let Some(batch) = batcher.seal(Signal::Traces, Trigger::Idle, now) {
+                    if let Some(batch) =
+                        batcher.seal(Signal::Traces, Encoding::Identity, Trigger::Idle, now)
+                    {
                         batch.resolve(|_| Outcome::Accepted);
                     }
                 },

@@ -8,8 +8,8 @@
 //! | 2 | its first bytes tell HTTP/2 from HTTP/1.1 | [`receiver`] |
 //! | 3 | path and headers open a call | [`receiver`] |
 //! | 4 | the memory budget admits it or refuses with a delay | [`receiver`] |
-//! | 5 | its body is read as it lies, inflated within a bound | [`receiver`] |
-//! | 6 | the walk proves the bytes and counts the items | [`wire`] |
+//! | 5 | its body is read as it lies | [`receiver`] |
+//! | 6 | the walk proves the bytes, unpacked within a bound, and counts the items | [`wire`] |
 //! | 7 | it joins the open batch of its signal | [`batch`] |
 //! | 8 | the sealed batch goes to a collector | [`exporter`] |
 //! | 9 | one outcome answers every request of the batch, once | [`batch`] |
@@ -22,6 +22,7 @@ pub mod admin;
 pub mod batch;
 pub mod cli;
 pub mod config;
+pub mod encoding;
 pub mod exporter;
 pub mod http2;
 pub mod logging;

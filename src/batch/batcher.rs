@@ -8,7 +8,7 @@ use std::{
 use bytes::Bytes;
 
 use super::{Ack, Permit, Waiter};
-use crate::{metrics::Trigger, outcome::Outcome, signal::Signal};
+use crate::{encoding::Encoding, metrics::Trigger, outcome::Outcome, signal::Signal};
 
 /// One request that was received, proven and counted.
 #[derive(Debug)]
@@ -17,9 +17,11 @@ pub struct ExportRequest {
     pub signal: Signal,
     /// Spans, data points, log records or samples in it.
     pub items: u64,
+    /// How its body is packed.
+    pub encoding: Encoding,
     /// Its body as it lies.
     pub body: Vec<Bytes>,
-    /// The body's length.
+    /// The body's length, packed as it is.
     pub bytes: usize,
     /// Its part of the budget: held as long as its bytes are.
     pub permit: Permit,
@@ -43,6 +45,7 @@ pub struct Entry {
 #[must_use = "calls wait for this batch"]
 pub struct Batch {
     signal: Signal,
+    encoding: Encoding,
     entries: Vec<Entry>,
     slices: Arc<[Bytes]>,
     items: u64,
@@ -58,13 +61,19 @@ impl Batch {
         self.signal
     }
 
+    /// How each of its requests is packed.
+    #[must_use]
+    pub const fn encoding(&self) -> Encoding {
+        self.encoding
+    }
+
     /// Items of all its requests.
     #[must_use]
     pub const fn items(&self) -> u64 {
         self.items
     }
 
-    /// Bytes of all its requests.
+    /// Bytes of all its requests, packed as they are.
     #[must_use]
     pub const fn bytes(&self) -> usize {
         self.bytes
@@ -113,16 +122,33 @@ impl Batch {
         let second = self.entries.split_off(self.entries.len() / 2);
         let at: usize = self.entries.iter().map(|entry| entry.slices).sum();
         let (head, tail) = self.slices.split_at(at);
-        let part = |entries: Vec<Entry>, slices: &[Bytes]| Self {
+        let first = std::mem::take(&mut self.entries);
+        Ok((self.part(first, head), self.part(second, tail)))
+    }
+
+    /// Cuts the batch into its requests, in their order.
+    pub fn into_requests(mut self) -> Vec<Self> {
+        let mut rest = &*self.slices;
+        let entries = std::mem::take(&mut self.entries);
+        let requests = entries.into_iter().map(|entry| {
+            let (slices, after) = rest.split_at(entry.slices);
+            rest = after;
+            self.part(vec![entry], slices)
+        });
+        requests.collect()
+    }
+
+    fn part(&self, entries: Vec<Entry>, slices: &[Bytes]) -> Self {
+        Self {
             signal: self.signal,
+            encoding: self.encoding,
             items: entries.iter().map(|entry| entry.items).sum(),
             bytes: entries.iter().map(|entry| entry.bytes).sum(),
             entries,
             slices: slices.into(),
             sealed_at: self.sealed_at,
             trigger: self.trigger,
-        };
-        Ok((part(self.entries, head), part(second, tail)))
+        }
     }
 
     /// Answers every request with what `outcome_of` says, and gives their memory back.
@@ -138,7 +164,8 @@ impl Batch {
     }
 }
 
-/// The open batch of each signal.
+/// The open batches of each signal: one for each encoding that requests came in, so that what is
+/// sent is packed in one way.
 ///
 /// - Shard: one per shard.
 /// - Time: `now` must not go backwards; told by the caller.
@@ -148,7 +175,7 @@ pub struct Batcher {
     bytes_max: usize,
     age_max: Duration,
     acknowledge_queued: bool,
-    open: [Open; 4],
+    open: [[Open; Encoding::ALL.len()]; 4],
 }
 
 #[derive(Debug, Default)]
@@ -189,6 +216,7 @@ impl Batcher {
         };
         let ExportRequest {
             signal,
+            encoding,
             items,
             body,
             bytes,
@@ -205,9 +233,9 @@ impl Batcher {
         if !signal.merges() || bytes >= self.bytes_max || items >= self.items_max {
             let mut alone = Open::default();
             alone.add(entry, body, now);
-            return (ack, alone.seal(signal, Trigger::Alone, now));
+            return (ack, alone.seal(signal, encoding, Trigger::Alone, now));
         }
-        let open = &mut self.open[signal.index()];
+        let open = &mut self.open[signal.index()][encoding.index()];
         let over = |open: &Open, items: u64, bytes: usize| {
             if open.bytes + bytes > self.bytes_max {
                 Some(Trigger::Bytes)
@@ -219,31 +247,37 @@ impl Batcher {
         };
         // What does not fit beside the others waits in a batch of its own.
         if let Some(trigger) = over(open, items, bytes) {
-            let sealed = open.seal(signal, trigger, now);
+            let sealed = open.seal(signal, encoding, trigger, now);
             open.add(entry, body, now);
             return (ack, sealed);
         }
         open.add(entry, body, now);
         // Full when not one more byte or item would fit.
-        let sealed = over(open, 1, 1).and_then(|trigger| open.seal(signal, trigger, now));
+        let sealed = over(open, 1, 1).and_then(|trigger| open.seal(signal, encoding, trigger, now));
         (ack, sealed)
     }
 
-    /// Seals the open batch of a signal, if it holds anything.
-    pub fn seal(&mut self, signal: Signal, trigger: Trigger, now: Instant) -> Option<Batch> {
-        self.open[signal.index()].seal(signal, trigger, now)
+    /// Seals the open batch of a signal and an encoding, if it holds anything.
+    pub fn seal(
+        &mut self,
+        signal: Signal,
+        encoding: Encoding,
+        trigger: Trigger,
+        now: Instant,
+    ) -> Option<Batch> {
+        self.open[signal.index()][encoding.index()].seal(signal, encoding, trigger, now)
     }
 
-    /// Whether the open batch of a signal holds anything.
+    /// Whether the open batch of a signal and an encoding holds anything.
     #[must_use]
-    pub fn is_open(&self, signal: Signal) -> bool {
-        self.open[signal.index()].since.is_some()
+    pub fn is_open(&self, signal: Signal, encoding: Encoding) -> bool {
+        self.open[signal.index()][encoding.index()].since.is_some()
     }
 
-    /// Whether the open batch of a signal has waited long enough.
+    /// Whether the open batch of a signal and an encoding has waited long enough.
     #[must_use]
-    pub fn is_due(&self, signal: Signal, now: Instant) -> bool {
-        self.open[signal.index()]
+    pub fn is_due(&self, signal: Signal, encoding: Encoding, now: Instant) -> bool {
+        self.open[signal.index()][encoding.index()]
             .since
             .is_some_and(|since| now >= since + self.age_max)
     }
@@ -251,7 +285,8 @@ impl Batcher {
     /// When the next open batch has waited long enough.
     #[must_use]
     pub fn next_due(&self) -> Option<Instant> {
-        let oldest = self.open.iter().filter_map(|open| open.since).min()?;
+        let open = self.open.iter().flatten();
+        let oldest = open.filter_map(|open| open.since).min()?;
         Some(oldest + self.age_max)
     }
 }
@@ -265,7 +300,13 @@ impl Open {
         self.entries.push(entry);
     }
 
-    fn seal(&mut self, signal: Signal, trigger: Trigger, now: Instant) -> Option<Batch> {
+    fn seal(
+        &mut self,
+        signal: Signal,
+        encoding: Encoding,
+        trigger: Trigger,
+        now: Instant,
+    ) -> Option<Batch> {
         self.since.take()?;
         let Self {
             entries,
@@ -276,6 +317,7 @@ impl Open {
         } = std::mem::take(self);
         Some(Batch {
             signal,
+            encoding,
             entries,
             slices: slices.into(),
             items,

@@ -114,6 +114,14 @@ impl Permit {
         Ok(())
     }
 
+    /// The longest body that the permit could be made to cover now.
+    #[must_use]
+    pub fn room(&self) -> usize {
+        let free = self.budget.hard.saturating_sub(self.budget.used.get());
+        let most = free.saturating_add(self.charged);
+        most.saturating_sub(REQUEST_OVERHEAD_BYTES) / 3 * 2
+    }
+
     /// Whether the permit covers anything.
     #[must_use]
     pub const fn is_none(&self) -> bool {
@@ -146,6 +154,18 @@ mod tests {
         assert_eq!(budget.used(), Budget::charge(8_000));
         drop(permit);
         assert_eq!(budget.used(), 0);
+    }
+
+    #[test]
+    fn the_room_of_a_permit_is_what_it_can_be_made_to_cover() {
+        let budget = Budget::new(100_000, |_| {});
+        let mut held = Permit::none(&budget);
+        held.cover(20_000).unwrap();
+        let mut permit = Permit::none(&budget);
+        permit.cover(5_000).unwrap();
+        let room = permit.room();
+        assert_eq!(permit.cover(room + 3), Err(Spent));
+        permit.cover(room).unwrap();
     }
 
     #[test]

@@ -14,6 +14,7 @@ use bytes::{Bytes, BytesMut};
 use crate::{
     batch::{Ack, Budget, ExportRequest},
     config::{Config, Endpoint, HttpVersion, Protocol},
+    encoding::Encoding,
     logging::Limiter,
     metrics::ShardMetrics,
     net::{self, Buffers, Gate, Hold},
@@ -22,6 +23,7 @@ use crate::{
     rt::{self, Jitter, Thread, ThreadOptions},
     shard::Stop,
     signal::Signal,
+    wire::Unpacker,
 };
 
 /// Bytes of requests that one thread may hold.
@@ -153,6 +155,9 @@ fn context<C: Collect>(collect: Rc<RefCell<C>>) -> Context {
         metrics: ShardMetrics::new(0),
         limits,
         validate,
+        compression: Encoding::Identity,
+        merge_compressed: [false; 4],
+        unpacker: RefCell::new(Unpacker::new()),
         served: [true; 4],
         connections_max: CONNECTIONS_MAX,
         submit: Box::new(move |request| {

@@ -26,6 +26,10 @@ pub struct Draft {
     pub signal_protocols: [Option<Protocol>; 4],
     /// The HTTP version of OTLP/HTTP.
     pub http_version: HttpVersion,
+    /// How hard compression tries, where that is set.
+    pub compression_level: Option<u32>,
+    /// Collectors that read every gzip member or zstd frame.
+    pub merge_urls: Vec<(Url, Origin)>,
 }
 
 impl Draft {
@@ -39,6 +43,8 @@ impl Draft {
             protocol: None,
             signal_protocols: [None; 4],
             http_version: HttpVersion::Http1,
+            compression_level: None,
+            merge_urls: Vec::new(),
         }
     }
 
@@ -53,6 +59,7 @@ impl Draft {
         self.resolve_endpoints(problems, warnings);
         self.check_sizes(origin_of, problems);
         self.check_ports(origin_of, problems);
+        self.resolve_compression(origin_of, problems, warnings);
         self.config
     }
 

@@ -4,9 +4,8 @@ use std::{net::SocketAddr, time::Duration};
 
 use super::*;
 use crate::{
-    config::model::{
-        Acknowledge, Compression, Endpoint, HttpVersion, LogFormat, LogOutput, Protocol,
-    },
+    config::model::{Acknowledge, Endpoint, HttpVersion, LogFormat, LogOutput, Protocol},
+    encoding::Encoding,
     signal::Signal,
 };
 
@@ -383,7 +382,7 @@ fn the_standard_variables_configure_the_exporter() {
     let metrics = &export.endpoints_of(Signal::Metrics)[0];
     assert_eq!(metrics.path_of(Signal::Metrics), "/base/v1/metrics");
     assert_eq!(export.headers[0], ("api-key".to_owned(), "a b".to_owned()));
-    assert_eq!(export.compression, Compression::Gzip);
+    assert_eq!(export.compression, Encoding::Gzip);
     assert_eq!(export.timeouts.operation, Duration::from_millis(1500));
 }
 
@@ -634,5 +633,60 @@ proptest::proptest! {
     #[test]
     fn no_text_makes_a_parser_of_files_panic(text in "[a-z:\\[\\]{}\"'#&*!|>\\-\n =.\t$]{0,80}") {
         drop((yaml(&text), toml(&text)));
+    }
+}
+
+#[test]
+fn a_level_is_held_against_the_range_of_its_codec() {
+    let export = |text: &str| toml(text).unwrap().config.export;
+    assert_eq!(export("compression = \"none\"").compression_level, 0);
+    for codec in ["gzip", "zstd"] {
+        let default = export(&format!("compression = \"{codec}\"")).compression_level;
+        assert!((1..=9).contains(&default), "{codec}");
+    }
+    let set = export("compression = \"zstd\"\ncompression_level = 19");
+    assert_eq!(
+        (set.compression, set.compression_level),
+        (Encoding::Zstd, 19)
+    );
+    let refused = report(toml("compression = \"gzip\"\ncompression_level = 10"));
+    for part in [
+        "compression_level",
+        "config.toml:2",
+        "10 is over",
+        "gzip, 9",
+        "1 to 9",
+    ] {
+        assert!(refused.contains(part), "{part}: {refused}");
+    }
+    assert!(toml("compression = \"zstd\"\ncompression_level = 20").is_err());
+    assert!(toml("compression = \"gzip\"\ncompression_level = 0").is_err());
+    let idle = toml("compression_level = 3").unwrap();
+    assert!(
+        idle.warnings
+            .iter()
+            .any(|it| it.contains("compression_level"))
+    );
+}
+
+#[test]
+fn only_a_signal_all_of_whose_collectors_are_listed_is_merged_compressed() {
+    let text = "endpoint = [\"http://a:4317\", \"http://b:4317\"]\n\
+                logs_endpoint = \"http://c:4318/v1/logs\"\n";
+    for (listed, merged) in [
+        ("[]", [false; 4]),
+        ("\"http://a:4317\"", [false; 4]),
+        ("[\"http://a:4317\", \"b:4317\"]", [true, true, false, true]),
+        ("\"http://c:4318/v1/logs\"", [false, false, true, false]),
+    ] {
+        let loaded = toml(&format!("{text}merge_compressed = {listed}")).unwrap();
+        assert_eq!(loaded.config.export.merge_compressed, merged, "{listed}");
+    }
+    for unknown in ["http://d:4317", "http://c:4318"] {
+        let text = format!("{text}merge_compressed = [\"http://a:4317\", \"{unknown}\"]");
+        let refused = report(toml(&text));
+        for part in ["merge_compressed", unknown, "config.toml:3", "endpoint"] {
+            assert!(refused.contains(part), "{part}: {refused}");
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! The configuration: one schema, parsed once, from a file, the environment and defaults.
 
+mod compression;
 mod draft;
 mod environment;
 mod file;
@@ -31,8 +32,8 @@ mod docs;
 pub use environment::Environment;
 pub use load::{LoadOptions, Loaded, Setting, load};
 pub use model::{
-    Acknowledge, Batch, Compression, Config, Endpoint, Export, HttpVersion, Limits, Listen,
-    LogFormat, LogOutput, Logging, Monitoring, Protocol, Timeouts, Validate,
+    Acknowledge, Batch, Config, Endpoint, Export, HttpVersion, Limits, Listen, LogFormat,
+    LogOutput, Logging, Monitoring, Protocol, Timeouts, Validate,
 };
 pub use problem::{Complaint, Errors, Problem};
 pub use schema::{Key, State};

@@ -4,7 +4,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use crate::signal::Signal;
+use crate::{encoding::Encoding, signal::Signal};
 
 /// Everything that can be set.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,10 +56,16 @@ pub struct Export {
     /// Headers sent with every request, names in lower case. Values may be secrets.
     pub headers: Vec<(String, String)>,
     /// Compression of what is sent.
-    pub compression: Compression,
+    pub compression: Encoding,
+    /// How hard that compression tries. Range: gzip 1 to 9, zstd 1 to 19; 0 without compression.
+    pub compression_level: u32,
+    /// Whether every collector of a signal reads all gzip members or zstd frames of a body, by
+    /// [`Signal::index`].
+    pub merge_compressed: [bool; 4],
     /// Connections a shard keeps to each collector at the most. Range: 1 to 1,024.
     pub connection_pool_size: usize,
-    /// Requests in flight from a shard to each collector at the most. Range: 1 to 65,536.
+    /// Requests in flight from a shard to each collector at the most; sixteen small ones count as
+    /// one. Range: 1 to 65,536.
     pub max_concurrent_requests: usize,
     /// How long each part of an export may take.
     pub timeouts: Timeouts,
@@ -130,15 +136,6 @@ pub enum HttpVersion {
     Http1,
     /// HTTP/2 with prior knowledge.
     Http2,
-}
-
-/// Compression of request bodies to a collector.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Compression {
-    /// As received.
-    None,
-    /// gzip.
-    Gzip,
 }
 
 /// How long each part of an export may take.
@@ -255,7 +252,9 @@ impl Default for Config {
                 endpoints: Vec::new(),
                 signal_endpoints: [const { Vec::new() }; 4],
                 headers: Vec::new(),
-                compression: Compression::None,
+                compression: Encoding::Identity,
+                compression_level: 0,
+                merge_compressed: [false; 4],
                 connection_pool_size: 4,
                 max_concurrent_requests: 16,
                 timeouts: Timeouts {

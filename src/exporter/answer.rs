@@ -8,10 +8,10 @@ use base64::{
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode, header};
 use prost::Message;
 
 use crate::{
+    http2::{client, fields::Fields},
     outcome::{Code, Outcome, Reason, Refusal},
     rt,
     wire::{
@@ -31,10 +31,27 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 /// The whole answer of a collector.
 #[derive(Debug)]
 pub(super) struct Answer {
-    pub status: StatusCode,
-    pub headers: HeaderMap,
+    pub status: u16,
+    pub fields: Rc<Fields>,
     pub body: Bytes,
-    pub trailers: Option<HeaderMap>,
+    pub trailers: Option<Rc<Fields>>,
+}
+
+impl From<client::Answer> for Answer {
+    fn from(answer: client::Answer) -> Self {
+        let client::Answer {
+            status,
+            fields,
+            body,
+            trailers,
+        } = answer;
+        Self {
+            status,
+            fields,
+            body,
+            trailers,
+        }
+    }
 }
 
 /// What a collector said: accepted, in part, or why not and when to come back.
@@ -51,23 +68,21 @@ impl Answer {
         let field = |name: &str| {
             trailers
                 .and_then(|trailers| trailers.get(name))
-                .or_else(|| self.headers.get(name))
+                .or_else(|| self.fields.get(name))
         };
         let Some(status) = field("grpc-status") else {
             return self.without_grpc_status(default_delay);
         };
-        let code = status
-            .to_str()
-            .ok()
+        let code = text(status)
             .and_then(|text| text.parse().ok())
             .map_or(Code::Unknown, Code::from_number);
         if code == Code::Ok {
             return accepted(grpc_message(&self.body));
         }
         let details = field("grpc-status-details-bin")
-            .and_then(|value| BASE64.decode(value.as_bytes()).ok())
+            .and_then(|value| BASE64.decode(value).ok())
             .and_then(|bytes| Status::decode(bytes.as_slice()).ok());
-        let message = field("grpc-message").map(|value| grpc::decode_message(value.as_bytes()));
+        let message = field("grpc-message").map(grpc::decode_message);
         let retry_after = details.as_ref().and_then(Status::retry_delay);
         let message = message
             .or_else(|| details.map(|status| status.message))
@@ -86,7 +101,7 @@ impl Answer {
     ///
     /// - Source: gRPC, "HTTP to gRPC Status Code Mapping".
     fn without_grpc_status(&self, default_delay: Duration) -> Outcome {
-        let code = match self.status.as_u16() {
+        let code = match self.status {
             400 => Code::Internal,
             401 => Code::Unauthenticated,
             403 => Code::PermissionDenied,
@@ -94,7 +109,7 @@ impl Answer {
             429 | 502 | 503 | 504 => Code::Unavailable,
             _ => Code::Unknown,
         };
-        let message = format!("HTTP {} without a gRPC status", self.status);
+        let message = format!("HTTP {} without a gRPC status", named(self.status));
         refused(
             Said {
                 code,
@@ -107,15 +122,15 @@ impl Answer {
 
     /// Reads the answer to an OTLP/HTTP request.
     pub(super) fn read_http(self, default_delay: Duration) -> Outcome {
-        if self.status.is_success() {
+        if matches!(self.status, 200..=299) {
             return accepted(Some(self.body));
         }
-        let code = Code::from_http_status(self.status.as_u16());
+        let code = Code::from_http_status(self.status);
         let status = Status::decode(self.body.clone()).unwrap_or_default();
         let message = if status.message.is_empty() {
-            format!("HTTP {}", self.status)
+            format!("HTTP {}", named(self.status))
         } else {
-            format!("HTTP {}: {}", self.status, status.message)
+            format!("HTTP {}: {}", named(self.status), status.message)
         };
         let retry_after = self.retry_after().or_else(|| status.retry_delay());
         // A delay with a status that is final does not make it retryable.
@@ -134,13 +149,24 @@ impl Answer {
     ///
     /// - Source: RFC 9110, section 10.2.3.
     fn retry_after(&self) -> Option<Duration> {
-        let text = self.headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
+        let text = text(self.fields.get("retry-after")?)?.trim();
         if let Ok(seconds) = text.parse() {
             return Some(Duration::from_secs(seconds));
         }
         let date = httpdate::parse_http_date(text).ok()?;
         Some(date.duration_since(rt::unix_time()).unwrap_or_default())
     }
+}
+
+/// A field's value, where it is text.
+fn text(value: &[u8]) -> Option<&str> {
+    std::str::from_utf8(value).ok()
+}
+
+/// A status with what it is called.
+fn named(status: u16) -> String {
+    http::StatusCode::from_u16(status)
+        .map_or_else(|_unknown| status.to_string(), |known| known.to_string())
 }
 
 /// The message in the body of a gRPC answer, where it can be read.
@@ -191,14 +217,10 @@ mod tests {
     const DEFAULT: Duration = Duration::from_secs(7);
 
     fn http(status: u16, retry_after: Option<&str>) -> Refusal {
-        let mut headers = HeaderMap::new();
-        if let Some(value) = retry_after {
-            headers.insert(header::RETRY_AFTER, value.parse().unwrap());
-        }
-        let status = StatusCode::from_u16(status).unwrap();
+        let fields = retry_after.map(|value| ("retry-after", value));
         let answer = Answer {
             status,
-            headers,
+            fields: Rc::new(fields.into_iter().collect()),
             body: Bytes::new(),
             trailers: None,
         };
@@ -209,15 +231,11 @@ mod tests {
     }
 
     fn grpc(fields: &[(&'static str, &str)]) -> Outcome {
-        let mut trailers = HeaderMap::new();
-        for (name, value) in fields {
-            trailers.insert(*name, value.parse().unwrap());
-        }
         Answer {
-            status: StatusCode::OK,
-            headers: HeaderMap::new(),
+            status: 200,
+            fields: Rc::default(),
             body: Bytes::new(),
-            trailers: Some(trailers),
+            trailers: Some(Rc::new(fields.iter().copied().collect())),
         }
         .read_grpc(DEFAULT)
     }
@@ -283,8 +301,8 @@ mod tests {
     fn e9_a_partial_success_without_content_is_a_full_one() {
         let answer = |partial: ExportResponse| {
             Answer {
-                status: StatusCode::OK,
-                headers: HeaderMap::new(),
+                status: 200,
+                fields: Rc::default(),
                 body: partial.encode_to_vec().into(),
                 trailers: None,
             }

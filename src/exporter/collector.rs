@@ -10,15 +10,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use http::{HeaderMap, HeaderName, HeaderValue, Request};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::{
     Message,
     connection::{Broken, Connection},
-    head::head,
+    head::{Head, head},
+    message::SMALL_PER_PLACE,
 };
 use crate::{
-    config::{Compression, Endpoint, Export, HttpVersion, Protocol, Timeouts},
+    config::{Endpoint, Export, HttpVersion, Protocol, Timeouts},
+    encoding::Encoding,
     metrics::ShardMetrics,
     net::Buffers,
     outcome::{Outcome, Reason},
@@ -63,7 +65,6 @@ pub(super) struct Resources {
     pool_size: usize,
     in_flight_max: usize,
     pub headers: HeaderMap,
-    pub compression: Compression,
 }
 
 impl Resources {
@@ -80,7 +81,6 @@ impl Resources {
             pool_size: export.connection_pool_size,
             in_flight_max: export.max_concurrent_requests,
             headers: headers.collect(),
-            compression: export.compression,
         }
     }
 }
@@ -91,11 +91,12 @@ impl Resources {
 #[derive(Debug)]
 pub struct Collector {
     endpoint: Endpoint,
-    heads: [Option<Request<()>>; 4],
+    heads: [[Option<Head>; Encoding::ALL.len()]; 4],
     resources: Rc<Resources>,
     connections: RefCell<Vec<Rc<Connection>>>,
     connecting: Cell<usize>,
     awaiting_connection: RefCell<Vec<Waker>>,
+    /// In parts of [`SMALL_PER_PLACE`].
     in_flight: Cell<usize>,
     in_flight_max: usize,
     addresses: RefCell<Addresses>,
@@ -136,7 +137,9 @@ impl Collector {
             }
             _ => resources.in_flight_max,
         };
-        let heads = Signal::ALL.map(|signal| head(&endpoint, signal, &resources));
+        let heads = Signal::ALL.map(|signal| {
+            Encoding::ALL.map(|encoding| head(&endpoint, signal, encoding, &resources))
+        });
         Self {
             endpoint,
             heads,
@@ -155,8 +158,28 @@ impl Collector {
         self.in_flight.get()
     }
 
+    /// Whether a whole batch may be sent now.
     pub(super) const fn has_room(&self) -> bool {
-        self.in_flight.get() < self.in_flight_max
+        self.in_flight.get() + SMALL_PER_PLACE <= self.in_flight_max * SMALL_PER_PLACE
+    }
+
+    /// Whether one small message may be sent now.
+    pub(super) const fn has_room_for_one(&self) -> bool {
+        let share = if self.is_multiplexed() {
+            1
+        } else {
+            SMALL_PER_PLACE
+        };
+        self.in_flight.get() + share <= self.in_flight_max * SMALL_PER_PLACE
+    }
+
+    /// What a message takes of the places in flight: a whole one where it takes a connection.
+    const fn share_of(&self, message: &Message) -> usize {
+        if self.is_multiplexed() {
+            message.share()
+        } else {
+            SMALL_PER_PLACE
+        }
     }
 
     pub(super) const fn in_flight_max(&self) -> usize {
@@ -183,20 +206,20 @@ impl Collector {
 
     /// Sends one message and reads the answer.
     pub(super) async fn send(self: &Rc<Self>, message: &Message) -> Attempt {
-        let Some(head) = &self.heads[message.signal().index()] else {
+        let head = &self.heads[message.signal().index()][message.encoding().index()];
+        let Some(head) = head else {
             return Attempt::NotSent(format!("{} is no valid address", self.endpoint.authority()));
         };
         let Some(body) = message.body(self.endpoint.protocol) else {
             return Attempt::NotSent("the message is over 4 GiB, which gRPC cannot say".to_owned());
         };
-        let _in_flight = InFlight::begin(&self.in_flight);
+        let _in_flight = InFlight::begin(&self.in_flight, self.share_of(message));
         let connection = match self.connection().await {
             Ok(connection) => connection,
             Err(error) => return self.unreachable(error),
         };
         let was_proven = connection.has_answered();
-        let bytes_max = self.resources.shared.response_bytes_max;
-        match connection.send(head.clone(), body, bytes_max).await {
+        match connection.send(head, body).await {
             Ok(answer) => {
                 *self.health.borrow_mut() = Health::default();
                 let delay = self
@@ -340,9 +363,9 @@ impl Collector {
                     drop(stream.set_nodelay());
                     let Resources { shared, .. } = &*self.resources;
                     let opened = if self.is_multiplexed() {
-                        Connection::http2(stream, address, &shared.buffers, shared).await
+                        Ok(Connection::http2(stream, address, shared))
                     } else {
-                        Connection::http1(stream, address, &shared.buffers, shared).await
+                        Connection::http1(stream, address, shared).await
                     };
                     match opened {
                         Ok(connection) => return Ok(connection),
@@ -452,20 +475,21 @@ impl Drop for Connecting<'_> {
     }
 }
 
-/// Counts for as long as it lives.
+/// Counts its share for as long as it lives.
 struct InFlight<'a> {
     count: &'a Cell<usize>,
+    share: usize,
 }
 
 impl<'a> InFlight<'a> {
-    fn begin(count: &'a Cell<usize>) -> Self {
-        count.set(count.get() + 1);
-        Self { count }
+    fn begin(count: &'a Cell<usize>, share: usize) -> Self {
+        count.set(count.get() + share);
+        Self { count, share }
     }
 }
 
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
-        self.count.set(self.count.get() - 1);
+        self.count.set(self.count.get() - self.share);
     }
 }

@@ -1,49 +1,33 @@
-//! One connection to a collector: HTTP/2 (gRPC, OTLP/HTTP) or HTTP/1.1 (OTLP/HTTP).
+//! One connection to a collector, whichever HTTP it speaks: what it is used for and when it ends.
 
 use std::{
-    cell::{Cell, RefCell},
-    convert::Infallible,
-    future::Future,
+    cell::Cell,
     net::SocketAddr,
-    pin::{Pin, pin},
     rc::Rc,
-    task::{Context, Poll, ready},
+    sync::Arc,
+    task::{Context, Poll},
     time::Instant,
 };
 
-use bytes::{Bytes, BytesMut};
-use futures_util::future::poll_fn;
-use h2::client::{self, SendRequest};
-use http::{Request, Response};
-use http_body::{Body, Frame, SizeHint};
-use hyper::{body::Incoming, client::conn::http1};
-
-use super::{answer::Answer, collector::Shared};
+use super::{
+    answer::Answer,
+    collector::Shared,
+    head::Head,
+    http1::{Http1, Poller},
+    http2::Http2,
+};
 use crate::{
-    net::{Buffers, Driver, HyperIo, Io},
+    net::Link,
     rt::{self, TcpStream},
     wire::Rope,
 };
-
-/// Bytes of an answer that a collector may have under way before it waits for more window.
-///
-/// - Source: chosen: answers are a few bytes; what is larger waits for what is read.
-const STREAM_WINDOW_BYTES: u32 = 64 << 10;
-
-/// Requests that may be started before the collector has said how many it takes.
-///
-/// - Source: chosen: the least that RFC 9113, section 6.5.2 recommends for that setting.
-const STREAMS_BEFORE_SETTINGS: usize = 100;
-
-/// Bytes of an answer's headers.
-const HEADER_BYTES_MAX: u32 = 16 << 10;
 
 /// An open connection.
 #[derive(Debug)]
 pub(super) struct Connection {
     peer: SocketAddr,
-    driver: Driver,
-    sender: Sender,
+    http: Http,
+    bytes_max: usize,
     in_flight: Cell<usize>,
     busy_since: Cell<Instant>,
     answered: Cell<bool>,
@@ -51,18 +35,10 @@ pub(super) struct Connection {
     ended: Cell<bool>,
 }
 
-enum Sender {
-    Http2(SendRequest<Rope>),
-    Http1(RefCell<Option<http1::SendRequest<RopeBody>>>),
-}
-
-impl std::fmt::Debug for Sender {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Http2(_) => "Http2",
-            Self::Http1(_) => "Http1",
-        })
-    }
+#[derive(Debug)]
+enum Http {
+    One(Http1),
+    Two(Box<Http2>),
 }
 
 /// Why a request has no answer.
@@ -74,80 +50,57 @@ pub(super) struct Broken {
 }
 
 impl Broken {
-    fn new(error: impl ToString) -> Self {
+    pub(super) fn new(error: impl ToString) -> Self {
         Self {
             not_processed: false,
             error: error.to_string(),
         }
     }
-}
 
-impl From<h2::Error> for Broken {
-    fn from(error: h2::Error) -> Self {
-        // A graceful GOAWAY or a refused stream: RFC 9113, sections 6.8 and 8.7.
-        let refused = error.reason() == Some(h2::Reason::REFUSED_STREAM)
-            || (error.is_go_away()
-                && error.is_remote()
-                && error.reason() == Some(h2::Reason::NO_ERROR));
+    /// The collector cannot have begun to work on the request.
+    pub(super) fn not_processed(error: impl ToString) -> Self {
         Self {
-            not_processed: refused,
+            not_processed: true,
             error: error.to_string(),
         }
     }
 }
 
+/// The answer is over what is read.
+pub(super) fn too_long(bytes_max: usize) -> Broken {
+    Broken::new(format!(
+        "the collector's answer is over limits.response_bytes ({bytes_max})"
+    ))
+}
+
 impl Connection {
-    /// Opens an HTTP/2 connection with prior knowledge over a fresh socket.
-    pub(super) async fn http2(
-        stream: TcpStream,
-        peer: SocketAddr,
-        buffers: &Rc<Buffers>,
-        shared: &Shared,
-    ) -> Result<Rc<Self>, Broken> {
-        let (io, handle) = Io::new(stream, Rc::clone(buffers), None);
-        let driver = Driver::new(handle);
-        let mut handshake = pin!(
-            client::Builder::new()
-                .enable_push(false)
-                .initial_window_size(STREAM_WINDOW_BYTES)
-                .max_header_list_size(HEADER_BYTES_MAX)
-                .initial_max_send_streams(STREAMS_BEFORE_SETTINGS)
-                .handshake::<_, Rope>(io)
-        );
-        let mut shaken = None;
-        driver
-            .drive(|cx| {
-                shaken = Some(ready!(handshake.as_mut().poll(cx)));
-                Poll::Ready(())
-            })
-            .await;
-        let (sender, mut http) =
-            shaken.ok_or_else(|| Broken::new("the connection was closed at once"))??;
-        let connection = Rc::new(Self::new(peer, driver, Sender::Http2(sender)));
-        connection.run(shared, move |cx| Pin::new(&mut http).poll(cx).map(drop));
-        Ok(connection)
+    /// Opens an HTTP/2 connection with prior knowledge over a fresh socket. Requests need not wait
+    /// for the collector's settings: what is wrong with it, the first of them tells.
+    pub(super) fn http2(stream: TcpStream, peer: SocketAddr, shared: &Shared) -> Rc<Self> {
+        let link = Link::new(stream, Rc::clone(&shared.buffers));
+        let http = Http::Two(Box::new(Http2::new(link, shared.response_bytes_max)));
+        let connection = Rc::new(Self::new(peer, http, shared));
+        connection.run(shared, None);
+        connection
     }
 
     /// Opens an HTTP/1.1 connection over a fresh socket.
     pub(super) async fn http1(
         stream: TcpStream,
         peer: SocketAddr,
-        buffers: &Rc<Buffers>,
         shared: &Shared,
     ) -> Result<Rc<Self>, Broken> {
-        let (io, handle) = Io::new(stream, Rc::clone(buffers), None);
-        let (sender, mut http) = http1::handshake(HyperIo(io)).await.map_err(Broken::new)?;
-        let sender = Sender::Http1(RefCell::new(Some(sender)));
-        let connection = Rc::new(Self::new(peer, Driver::new(handle), sender));
-        connection.run(shared, move |cx| Pin::new(&mut http).poll(cx).map(drop));
+        let (http1, poll) = Http1::open(stream, &shared.buffers).await?;
+        let connection = Rc::new(Self::new(peer, Http::One(http1), shared));
+        connection.run(shared, Some(poll));
         Ok(connection)
     }
 
-    fn new(peer: SocketAddr, driver: Driver, sender: Sender) -> Self {
+    fn new(peer: SocketAddr, http: Http, shared: &Shared) -> Self {
         Self {
             peer,
-            driver,
-            sender,
+            http,
+            bytes_max: shared.response_bytes_max,
             in_flight: Cell::new(0),
             busy_since: Cell::new(rt::now()),
             answered: Cell::new(false),
@@ -157,33 +110,50 @@ impl Connection {
     }
 
     /// Runs the connection in a task of its own, to its end.
-    fn run(
-        self: &Rc<Self>,
-        shared: &Shared,
-        mut poll: impl FnMut(&mut Context<'_>) -> Poll<()> + 'static,
-    ) {
+    fn run(self: &Rc<Self>, shared: &Shared, poller: Option<Poller>) {
         let connection = Rc::clone(self);
-        let metrics = std::sync::Arc::clone(&shared.metrics);
+        let metrics = Arc::clone(&shared.metrics);
         metrics.collector_connections(1);
         rt::spawn(async move {
-            let inner = Rc::clone(&connection);
-            connection
-                .driver
-                .drive(move |cx| {
-                    if inner.retired.get() && inner.in_flight.get() == 0 {
-                        return Poll::Ready(());
-                    }
-                    poll(cx)
-                })
-                .await;
+            connection.drive(poller).await;
             connection.ended.set(true);
             metrics.collector_connections(-1);
         });
     }
 
+    async fn drive(&self, poller: Option<Poller>) {
+        match (&self.http, poller) {
+            (Http::Two(http2), _) => {
+                std::future::poll_fn(|cx| http2.poll(cx, self.is_over())).await;
+            }
+            (Http::One(http1), Some(mut poll)) => {
+                let poll = |cx: &mut Context<'_>| match self.is_over() {
+                    true => Poll::Ready(()),
+                    false => poll(cx),
+                };
+                http1.driver.drive(poll).await;
+            }
+            (Http::One(_), None) => {}
+        }
+    }
+
+    /// Whether it has no more to do.
+    fn is_over(&self) -> bool {
+        self.in_flight.get() == 0 && (self.retired.get() || !self.takes_requests())
+    }
+
+    /// Whether the collector has not said that it closes the connection.
+    fn takes_requests(&self) -> bool {
+        match &self.http {
+            Http::One(_) => true,
+            Http::Two(http2) => http2.is_open(),
+        }
+    }
+
     /// Whether a request may be sent on it.
-    pub(super) const fn is_usable(&self) -> bool {
-        !self.ended.get() && !self.retired.get() && !self.driver.is_abandoned()
+    pub(super) fn is_usable(&self) -> bool {
+        let is_given_up = self.ended.get() || self.retired.get() || self.is_abandoned();
+        !is_given_up && self.takes_requests()
     }
 
     /// Whether it has no request in flight.
@@ -204,7 +174,10 @@ impl Connection {
 
     /// Whether it was given up because the collector had gone silent.
     pub(super) const fn is_abandoned(&self) -> bool {
-        self.driver.is_abandoned()
+        match &self.http {
+            Http::One(http1) => http1.driver.is_abandoned(),
+            Http::Two(http2) => http2.link.is_abandoned(),
+        }
     }
 
     /// The address it goes to.
@@ -215,35 +188,47 @@ impl Connection {
     /// Takes no more requests; ends after the last answer.
     pub(super) fn retire(&self) {
         self.retired.set(true);
-        self.driver.wake();
+        self.wake();
+    }
+
+    fn wake(&self) {
+        match &self.http {
+            Http::One(http1) => http1.driver.wake(),
+            Http::Two(http2) => http2.link.wake(),
+        }
     }
 
     /// Gives it up when an answer is owed and nothing has moved for too long.
     pub(super) fn sweep(&self, now: Instant, timeouts: crate::config::Timeouts) {
-        let silent_since = self.driver.io().read_at().max(self.busy_since.get());
+        let (read_at, stuck_since) = match &self.http {
+            Http::One(http1) => {
+                let io = http1.driver.io();
+                (io.read_at(), io.stuck_since())
+            }
+            Http::Two(http2) => (http2.link.read_at(), http2.link.stuck_since()),
+        };
+        let silent_since = read_at.max(self.busy_since.get());
         let silent =
             self.in_flight.get() > 0 && now.saturating_duration_since(silent_since) > timeouts.read;
-        let stuck = self
-            .driver
-            .io()
-            .stuck_since()
-            .is_some_and(|since| now.saturating_duration_since(since) > timeouts.write);
+        let stuck =
+            stuck_since.is_some_and(|since| now.saturating_duration_since(since) > timeouts.write);
         if silent || stuck {
-            self.driver.abandon();
+            match &self.http {
+                Http::One(http1) => http1.driver.abandon(),
+                Http::Two(http2) => http2.link.abandon(),
+            }
         }
     }
 
-    /// Sends one request and reads its answer, of at most `bytes_max`.
-    pub(super) async fn send(
-        &self,
-        head: Request<()>,
-        body: Rope,
-        bytes_max: usize,
-    ) -> Result<Answer, Broken> {
+    /// Sends one request and reads its answer.
+    pub(super) async fn send(&self, head: &Head, body: Rope) -> Result<Answer, Broken> {
         let _in_flight = InFlight::begin(self);
-        let answer = match &self.sender {
-            Sender::Http2(sender) => send_http2(sender, head, body, bytes_max).await,
-            Sender::Http1(sender) => send_http1(sender, head, body, bytes_max).await,
+        let answer = match (&self.http, head) {
+            (Http::Two(http2), Head::Http2(block)) => http2.send(block, body).await,
+            (Http::One(http1), Head::Http1(request)) => {
+                http1.send(request.clone(), body, self.bytes_max).await
+            }
+            _ => Err(Broken::not_processed("the head is of the other HTTP")),
         };
         self.answered.set(self.answered.get() || answer.is_ok());
         answer
@@ -269,125 +254,8 @@ impl Drop for InFlight<'_> {
     fn drop(&mut self) {
         let connection = self.connection;
         connection.in_flight.set(connection.in_flight.get() - 1);
-        if connection.retired.get() {
-            connection.driver.wake();
+        if connection.is_over() {
+            connection.wake();
         }
-    }
-}
-
-async fn send_http2(
-    sender: &SendRequest<Rope>,
-    head: Request<()>,
-    body: Rope,
-    bytes_max: usize,
-) -> Result<Answer, Broken> {
-    let mut sender = sender.clone().ready().await.map_err(not_sent)?;
-    let (response, mut stream) = sender.send_request(head, false).map_err(not_sent)?;
-    stream.send_data(body, true)?;
-    let (head, mut incoming) = response.await?.into_parts();
-    let mut body = BytesMut::new();
-    while let Some(chunk) = poll_fn(|cx| incoming.poll_data(cx)).await {
-        let chunk = chunk?;
-        if body.len() + chunk.len() > bytes_max {
-            return Err(too_long(bytes_max));
-        }
-        incoming.flow_control().release_capacity(chunk.len())?;
-        body.extend_from_slice(&chunk);
-    }
-    let trailers = poll_fn(|cx| incoming.poll_trailers(cx)).await?;
-    Ok(Answer {
-        status: head.status,
-        headers: head.headers,
-        body: body.freeze(),
-        trailers,
-    })
-}
-
-/// An error before a byte of the request was sent.
-fn not_sent(error: h2::Error) -> Broken {
-    Broken {
-        not_processed: true,
-        error: error.to_string(),
-    }
-}
-
-fn too_long(bytes_max: usize) -> Broken {
-    Broken::new(format!(
-        "the collector's answer is over limits.response_bytes ({bytes_max})"
-    ))
-}
-
-async fn send_http1(
-    slot: &RefCell<Option<http1::SendRequest<RopeBody>>>,
-    head: Request<()>,
-    body: Rope,
-    bytes_max: usize,
-) -> Result<Answer, Broken> {
-    let Some(mut sender) = slot.take() else {
-        return Err(Broken {
-            not_processed: true,
-            error: "the connection has a request in flight".to_owned(),
-        });
-    };
-    sender.ready().await.map_err(|error| Broken {
-        not_processed: true,
-        error: error.to_string(),
-    })?;
-    let request = head.map(|()| RopeBody { rope: Some(body) });
-    let response = sender.send_request(request).await.map_err(|error| Broken {
-        not_processed: error.is_canceled(),
-        error: error.to_string(),
-    })?;
-    let answer = read_http1(response, bytes_max).await?;
-    slot.replace(Some(sender));
-    Ok(answer)
-}
-
-async fn read_http1(response: Response<Incoming>, bytes_max: usize) -> Result<Answer, Broken> {
-    let (head, mut incoming) = response.into_parts();
-    let mut body = BytesMut::new();
-    while let Some(frame) = poll_fn(|cx| Pin::new(&mut incoming).poll_frame(cx)).await {
-        let frame = frame.map_err(Broken::new)?;
-        let Ok(chunk) = frame.into_data() else {
-            continue;
-        };
-        if body.len() + chunk.len() > bytes_max {
-            return Err(too_long(bytes_max));
-        }
-        body.extend_from_slice(&chunk);
-    }
-    let body: Bytes = body.freeze();
-    Ok(Answer {
-        status: head.status,
-        headers: head.headers,
-        body,
-        trailers: None,
-    })
-}
-
-/// A rope as a request body of known length.
-pub(super) struct RopeBody {
-    rope: Option<Rope>,
-}
-
-impl Body for RopeBody {
-    type Data = Rope;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Rope>, Infallible>>> {
-        Poll::Ready(self.rope.take().map(|rope| Ok(Frame::data(rope))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.rope.is_none()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        use bytes::Buf as _;
-        let len = self.rope.as_ref().map_or(0, Rope::remaining);
-        SizeHint::with_exact(u64::try_from(len).unwrap_or(u64::MAX))
     }
 }

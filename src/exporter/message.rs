@@ -5,37 +5,45 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::{
-    config::{Compression, Protocol},
+    config::Protocol,
+    encoding::Encoding,
     signal::Signal,
-    wire::{Rope, grpc::Prefix, gzip},
+    wire::{Rope, grpc::Prefix},
 };
+
+/// Small messages that take the place of one among those in flight.
+///
+/// - Source: chosen: a full batch of compressed requests of a common size holds about so many.
+pub(super) const SMALL_PER_PLACE: usize = 16;
 
 /// The body of one export.
 ///
-/// - Cost: the slices of the batch are shared, not copied; gzip makes one copy, packed once.
+/// - Cost: the slices of the batch are shared, not copied.
 #[derive(Clone, Debug)]
 pub struct Message {
     signal: Signal,
-    gzip: bool,
-    plain: Arc<[Bytes]>,
+    encoding: Encoding,
+    body: Arc<[Bytes]>,
+    share: usize,
 }
 
 impl Message {
-    /// The message of these slices, packed as configured.
+    /// The message of these slices, which are packed in this encoding.
     #[must_use]
-    pub fn new(signal: Signal, slices: Arc<[Bytes]>, compression: Compression) -> Self {
-        match compression {
-            Compression::None => Self {
-                signal,
-                gzip: false,
-                plain: slices,
-            },
-            Compression::Gzip => Self {
-                signal,
-                gzip: true,
-                plain: Arc::new([gzip(Rope::new(slices))]),
-            },
+    pub const fn new(signal: Signal, encoding: Encoding, body: Arc<[Bytes]>) -> Self {
+        Self {
+            signal,
+            encoding,
+            body,
+            share: SMALL_PER_PLACE,
         }
+    }
+
+    /// The same as one of the requests of a batch that are sent on their own: sixteen of them take
+    /// the place of one batch.
+    #[must_use]
+    pub fn small(self) -> Self {
+        Self { share: 1, ..self }
     }
 
     /// What it carries.
@@ -44,25 +52,30 @@ impl Message {
         self.signal
     }
 
-    /// Whether its bytes are gzip.
+    /// How its bytes are packed.
     #[must_use]
-    pub const fn is_gzip(&self) -> bool {
-        self.gzip
+    pub const fn encoding(&self) -> Encoding {
+        self.encoding
+    }
+
+    /// What it takes of the places in flight, in parts of [`SMALL_PER_PLACE`].
+    pub(super) const fn share(&self) -> usize {
+        self.share
     }
 
     /// The body as the protocol wants it; `None` when it is over what gRPC can say.
     pub(super) fn body(&self, protocol: Protocol) -> Option<Rope> {
         match protocol {
-            Protocol::HttpProtobuf => Some(Rope::new(Arc::clone(&self.plain))),
+            Protocol::HttpProtobuf => Some(Rope::new(Arc::clone(&self.body))),
             Protocol::Grpc => {
-                let len = self.plain.iter().map(Bytes::len).sum();
+                let len = self.body.iter().map(Bytes::len).sum();
                 let prefix = Prefix {
-                    compressed: self.gzip,
+                    compressed: self.encoding.is_packed(),
                     len,
                 }
                 .to_bytes()?;
                 let slices = std::iter::once(Bytes::copy_from_slice(&prefix))
-                    .chain(self.plain.iter().cloned())
+                    .chain(self.body.iter().cloned())
                     .collect();
                 Some(Rope::new(slices))
             }

@@ -6,6 +6,8 @@ mod answer;
 mod collector;
 mod connection;
 mod head;
+mod http1;
+mod http2;
 mod message;
 
 use std::{
@@ -90,6 +92,16 @@ impl Exporter {
             .filter(|collector| collector.can_be_tried(now))
             .peekable();
         candidates.peek().is_none() || candidates.any(|collector| collector.has_room())
+    }
+
+    /// Whether one small message of this signal could be sent now beside those in flight.
+    #[must_use]
+    pub fn has_room_for_one(&self, signal: Signal) -> bool {
+        let now = rt::now();
+        let route = &self.routes[signal.index()];
+        route
+            .iter()
+            .any(|collector| collector.can_be_tried(now) && collector.has_room_for_one())
     }
 
     /// Requests of this signal that may be in flight to all its collectors together.

@@ -1,5 +1,7 @@
-//! HTTP/2 as far as OTLP needs it, without sockets: frames and header blocks.
+//! HTTP/2 as far as OTLP needs it, without sockets: frames, header blocks, both sides.
 
+pub mod client;
+pub mod fields;
 pub mod flow;
 pub mod frame;
 pub mod hpack;

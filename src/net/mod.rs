@@ -7,6 +7,7 @@ mod driver;
 mod gate;
 mod hyper_io;
 mod io;
+mod link;
 mod listen;
 
 pub use buffers::Buffers;
@@ -14,4 +15,5 @@ pub use driver::Driver;
 pub use gate::{Gate, Hold};
 pub use hyper_io::HyperIo;
 pub use io::{Io, IoHandle};
+pub use link::Link;
 pub use listen::bind;

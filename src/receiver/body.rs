@@ -1,4 +1,4 @@
-//! A body, admitted before it is held, read as it lies, inflated within the bound.
+//! A body, admitted before it is held, read as it lies.
 
 use std::{
     future::poll_fn,
@@ -12,13 +12,11 @@ use http_body::Body;
 use super::{Context, call::Call, connection::Connection, reads::Reading};
 use crate::{
     batch::Permit,
+    encoding::Encoding,
     metrics::Transport,
     outcome::{Code, Reason, Refusal},
     rt,
-    wire::{
-        InflateError, Inflater,
-        grpc::{PREFIX_BYTES, Prefix},
-    },
+    wire::grpc::{PREFIX_BYTES, Prefix},
 };
 
 /// Slices below this are copied together: a slice keeps the whole read buffer alive that it lies
@@ -32,9 +30,10 @@ const SLICE_BYTES_MIN: usize = 1024;
 /// - Source: chosen: one HTTP/2 frame of the default size.
 const UNKNOWN_BYTES: usize = 16 * 1024;
 
-/// A whole body, and what it holds of the budget.
+/// A whole body as it came, and what it holds of the budget.
 #[derive(Debug)]
 pub(super) struct Received {
+    pub encoding: Encoding,
     pub slices: Vec<Bytes>,
     pub bytes: usize,
     pub permit: Permit,
@@ -105,13 +104,8 @@ pub(super) struct Reader<'a> {
     prefix: Option<Prefix>,
     prefix_bytes: BytesMut,
     wire_bytes: usize,
-    body: Shape,
-}
-
-/// A body as it is put together.
-enum Shape {
-    Plain { slices: Vec<Bytes>, tail: BytesMut },
-    Gzip(Box<Inflater>),
+    slices: Vec<Bytes>,
+    tail: BytesMut,
 }
 
 impl<'a> Reader<'a> {
@@ -132,28 +126,19 @@ impl<'a> Reader<'a> {
             prefix: None,
             prefix_bytes: BytesMut::new(),
             wire_bytes: 0,
-            body: Shape::Plain {
-                slices: Vec::new(),
-                tail: BytesMut::new(),
-            },
+            slices: Vec::new(),
+            tail: BytesMut::new(),
         };
-        if call.transport == Transport::Http {
-            if call.gzip {
-                reader.body = reader.inflater();
-            }
-            if let Some(length) = call.length {
-                reader.cover(length)?;
-                reader.half_read.begin(Some(length));
-            }
+        if call.transport == Transport::Http
+            && let Some(length) = call.length
+        {
+            reader.cover(length)?;
+            reader.half_read.begin(Some(length));
         }
         Ok(reader)
     }
 
-    fn inflater(&self) -> Shape {
-        Shape::Gzip(Box::new(Inflater::new(self.context.body_bytes_max())))
-    }
-
-    /// Holds budget for a body of `bytes`, on the wire or inflated.
+    /// Holds budget for a body of `bytes` on the wire.
     fn cover(&mut self, bytes: usize) -> Result<(), Refusal> {
         if bytes > self.context.body_bytes_max() {
             return Err(self.context.too_large(Some(bytes)));
@@ -180,19 +165,19 @@ impl<'a> Reader<'a> {
             return Ok(());
         }
         self.admit(chunk.len())?;
-        match &mut self.body {
-            Shape::Plain { slices, tail } => {
-                if chunk.len() < SLICE_BYTES_MIN {
-                    tail.extend_from_slice(&chunk);
-                } else {
-                    if !tail.is_empty() {
-                        slices.push(tail.split().freeze());
-                    }
-                    slices.push(chunk);
-                }
-                Ok(())
-            }
-            Shape::Gzip(_) => self.inflate(&chunk),
+        if chunk.len() < SLICE_BYTES_MIN {
+            self.tail.extend_from_slice(&chunk);
+        } else {
+            self.end_tail();
+            self.slices.push(chunk);
+        }
+        Ok(())
+    }
+
+    /// Makes a slice of the pieces that were copied together.
+    fn end_tail(&mut self) {
+        if !self.tail.is_empty() {
+            self.slices.push(self.tail.split().freeze());
         }
     }
 
@@ -208,20 +193,15 @@ impl<'a> Reader<'a> {
             return Ok(());
         }
         self.admit(chunk.len())?;
-        match &mut self.body {
-            Shape::Plain { tail, .. } => {
-                if tail.is_empty() && tail.capacity() == 0 {
-                    let declared = self.prefix.map(|prefix| prefix.len).or(self.call.length);
-                    *tail = self
-                        .context
-                        .bodies
-                        .take(self.call.signal, declared.unwrap_or(chunk.len()));
-                }
-                tail.extend_from_slice(chunk);
-                Ok(())
-            }
-            Shape::Gzip(_) => self.inflate(chunk),
+        if self.tail.is_empty() && self.tail.capacity() == 0 {
+            let declared = self.prefix.map(|prefix| prefix.len).or(self.call.length);
+            self.tail = self
+                .context
+                .bodies
+                .take(self.call.signal, declared.unwrap_or(chunk.len()));
         }
+        self.tail.extend_from_slice(chunk);
+        Ok(())
     }
 
     fn count(&self, bytes: usize) {
@@ -250,16 +230,6 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn inflate(&mut self, chunk: &[u8]) -> Result<(), Refusal> {
-        let Shape::Gzip(inflater) = &mut self.body else {
-            return Ok(());
-        };
-        let inflated = inflater
-            .push(chunk)
-            .map_err(|error| self.not_inflated(error))?;
-        self.cover(inflated)
-    }
-
     /// Takes the length prefix from the front of the message, and admits it; says how many bytes
     /// of the piece were the prefix's.
     fn take_prefix(&mut self, chunk: &[u8]) -> Result<usize, Refusal> {
@@ -273,28 +243,18 @@ impl<'a> Reader<'a> {
             .ok_or_else(|| malformed("a message flag that gRPC does not know", 0))?;
         self.cover(prefix.len)?;
         self.half_read.begin(Some(prefix.len));
-        if prefix.compressed {
-            if !self.call.gzip {
-                return Err(Refusal::permanent(
-                    Reason::Collector(Code::Internal),
-                    "the message is compressed, but grpc-encoding does not say how",
-                ));
-            }
-            self.body = self.inflater();
+        if prefix.compressed && !self.call.encoding.is_packed() {
+            return Err(Refusal::permanent(
+                Reason::Collector(Code::Internal),
+                "the message is compressed, but grpc-encoding does not say how",
+            ));
         }
         self.prefix = Some(prefix);
         Ok(taken)
     }
 
-    fn not_inflated(&self, error: InflateError) -> Refusal {
-        match error {
-            InflateError::Malformed => malformed("the gzip body does not inflate", 0),
-            InflateError::TooLarge => self.context.too_large(None),
-        }
-    }
-
     /// The whole body.
-    pub(super) fn finish(self) -> Result<Received, Refusal> {
+    pub(super) fn finish(mut self) -> Result<Received, Refusal> {
         match (self.call.transport, self.prefix) {
             (Transport::Grpc, None) => {
                 return Err(malformed(
@@ -310,28 +270,17 @@ impl<'a> Reader<'a> {
             }
             _ => {}
         }
-        let context = self.context;
-        let slices = match self.body {
-            Shape::Plain { mut slices, tail } => {
-                if !tail.is_empty() {
-                    slices.push(tail.freeze());
-                }
-                slices
-            }
-            Shape::Gzip(_) if self.wire_bytes == 0 => Vec::new(),
-            Shape::Gzip(inflater) => match inflater.finish() {
-                Ok(body) if body.is_empty() => Vec::new(),
-                Ok(body) => vec![body],
-                Err(InflateError::Malformed) => {
-                    return Err(malformed("the gzip body does not inflate", 0));
-                }
-                Err(InflateError::TooLarge) => return Err(context.too_large(None)),
-            },
+        self.end_tail();
+        let encoding = match self.prefix {
+            Some(Prefix {
+                compressed: false, ..
+            }) => Encoding::Identity,
+            _ => self.call.encoding,
         };
-        let bytes = slices.iter().map(Buf::remaining).sum();
         Ok(Received {
-            slices,
-            bytes,
+            encoding,
+            slices: self.slices,
+            bytes: self.wire_bytes,
             permit: self.permit,
         })
     }

@@ -3,6 +3,7 @@
 use http::{HeaderMap, Method, header, request::Parts};
 
 use crate::{
+    encoding::Encoding,
     metrics::Transport,
     outcome::{Reason, Refusal},
     signal::Signal,
@@ -13,8 +14,8 @@ use crate::{
 pub(super) struct Call {
     pub signal: Signal,
     pub transport: Transport,
-    /// Whether the body is gzip; over gRPC, whether a compressed message would be.
-    pub gzip: bool,
+    /// How the body is packed; over gRPC, how a compressed message would be.
+    pub encoding: Encoding,
     /// The body's length, where the sender declared it.
     pub length: Option<usize>,
 }
@@ -90,11 +91,11 @@ impl Call {
                 format!("messages of {media} are not served; send application/grpc+proto"),
             ));
         }
-        let gzip = is_gzip(&parts.headers, "grpc-encoding")?;
+        let encoding = encoding(&parts.headers, "grpc-encoding")?;
         Ok(Self {
             signal,
             transport: Transport::Grpc,
-            gzip,
+            encoding,
             length: None,
         })
     }
@@ -123,7 +124,7 @@ impl Call {
                 format!("the content type \"{media}\" is not served; send application/x-protobuf"),
             ));
         }
-        let gzip = is_gzip(&parts.headers, header::CONTENT_ENCODING.as_str())?;
+        let encoding = encoding(&parts.headers, header::CONTENT_ENCODING.as_str())?;
         let length = parts
             .headers
             .get(header::CONTENT_LENGTH)
@@ -132,27 +133,25 @@ impl Call {
         Ok(Self {
             signal,
             transport: Transport::Http,
-            gzip,
+            encoding,
             length,
         })
     }
 }
 
-fn is_gzip(headers: &HeaderMap, name: &str) -> Result<bool, Refusal> {
+fn encoding(headers: &HeaderMap, name: &str) -> Result<Encoding, Refusal> {
     let Some(value) = headers.get(name) else {
-        return Ok(false);
+        return Ok(Encoding::Identity);
     };
-    match value.as_bytes() {
-        value if value.eq_ignore_ascii_case(b"gzip") => Ok(true),
-        value if value.eq_ignore_ascii_case(b"identity") || value.is_empty() => Ok(false),
-        other => Err(Refusal::permanent(
+    Encoding::from_name(value.as_bytes()).ok_or_else(|| {
+        Refusal::permanent(
             Reason::Unsupported,
             format!(
-                "the compression \"{}\" is not served; send gzip or none",
-                String::from_utf8_lossy(other)
+                "the compression \"{}\" is not served; send gzip, zstd or none",
+                String::from_utf8_lossy(value.as_bytes())
             ),
-        )),
-    }
+        )
+    })
 }
 
 #[cfg(test)]

@@ -15,10 +15,9 @@ use super::{
 use crate::{
     batch::{Ack, ExportRequest},
     metrics::Answer,
-    outcome::{Outcome, Reason, Refusal},
+    outcome::{Outcome, Refusal},
     rt,
     signal::Signal,
-    wire,
 };
 
 /// What a call came to, and how to write it.
@@ -106,24 +105,19 @@ pub(super) fn take(
 ) -> Result<Ack, Refusal> {
     let call = reader.call();
     let received = reader.finish()?;
-    if received.bytes == 0 {
+    let Some(proven) = received.prove(context, call.signal)? else {
         return Ok(Ack::ready(Outcome::Accepted));
-    }
-    let items =
-        wire::inspect(call.signal, context.validate, &received.slices).map_err(|malformed| {
-            Refusal::permanent(
-                Reason::Malformed,
-                format!("the {} request is malformed: {malformed}", call.signal),
-            )
-        })?;
+    };
+    let items = proven.items;
     counted.items = items;
     context.metrics.received(call.signal, call.transport, items);
     Ok((context.submit)(ExportRequest {
         signal: call.signal,
         items,
-        body: received.slices,
-        bytes: received.bytes,
-        permit: received.permit,
+        encoding: proven.encoding,
+        body: proven.slices,
+        bytes: proven.bytes,
+        permit: proven.permit,
     }))
 }
 

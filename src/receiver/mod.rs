@@ -10,10 +10,11 @@ mod connection;
 mod export;
 mod http1;
 mod http2;
+mod prove;
 mod reads;
 mod reply;
 
-use std::{io, rc::Rc, sync::Arc, time::Duration};
+use std::{cell::RefCell, io, rc::Rc, sync::Arc, time::Duration};
 
 pub use bodies::Bodies;
 pub use connection::Connections;
@@ -22,12 +23,14 @@ pub use reads::Reads;
 use crate::{
     batch::{Ack, Budget, ExportRequest},
     config::{Limits, Validate},
+    encoding::Encoding,
     logging::Limiter,
     metrics::ShardMetrics,
     net::{Buffers, Gate},
     outcome::{Reason, Refusal},
     rt::{self, Jitter},
     signal::Signal,
+    wire::Unpacker,
 };
 
 /// What the receiver of one shard works with.
@@ -46,6 +49,12 @@ pub struct Context {
     pub limits: Limits,
     /// How much of a request is proven.
     pub validate: Validate,
+    /// How requests are sent: one that comes in this encoding goes on as it came.
+    pub compression: Encoding,
+    /// Whether every collector of a signal reads all gzip members or zstd frames of a body.
+    pub merge_compressed: [bool; 4],
+    /// Unpacks bodies, one at a time.
+    pub unpacker: RefCell<Unpacker>,
     /// Whether there is a collector for each signal, by [`Signal::index`].
     pub served: [bool; 4],
     /// Connections that this shard may hold.

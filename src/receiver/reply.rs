@@ -9,6 +9,7 @@ use prost::Message;
 
 use super::{call::Dialect, export::Answered};
 use crate::{
+    encoding::Encoding,
     http2::{hpack, server::Reply},
     outcome::{Code, Outcome, Reason, Refusal},
     wire::{
@@ -108,7 +109,7 @@ fn refuse_grpc(refusal: &Refusal, headers: &mut HeaderMap) {
     if refusal.reason() == Reason::Unsupported {
         headers.insert(
             GRPC_ACCEPT_ENCODING,
-            HeaderValue::from_static("identity,gzip"),
+            HeaderValue::from_static(Encoding::ACCEPTED),
         );
     }
 }

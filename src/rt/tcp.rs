@@ -1,14 +1,18 @@
 //! TCP sockets on the executor. The only room with unsafe code, and why it is sound.
 
 use std::{
-    io,
+    io::{self, IoSlice},
     net::SocketAddr,
-    os::fd::{FromRawFd, IntoRawFd},
+    os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd},
     pin::Pin,
     task::{Context, Poll},
 };
 
 use futures_util::{AsyncRead, AsyncWrite};
+use rustix::{
+    io::Errno,
+    net::{SendAncillaryBuffer, SendFlags, sendmsg},
+};
 
 /// A listening socket of one shard.
 #[derive(Debug)]
@@ -88,6 +92,37 @@ impl TcpStream {
     /// The kernel's.
     pub fn poll_write(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.inner).poll_write(cx, buf)
+    }
+
+    /// Writes what the kernel takes of several slices, in order. The first is not empty.
+    ///
+    /// - Cost: one `sendmsg`; where the socket is full one `send` and a request to the ring.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's.
+    pub fn poll_write_vectored(
+        &mut self,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        // SAFETY: the descriptor is open for as long as `inner` lives, which owns it and which
+        // this method borrows; the borrowed descriptor does not leave this method.
+        #[expect(unsafe_code, reason = "the runtime's stream does not implement AsFd")]
+        let socket = unsafe { BorrowedFd::borrow_raw(self.inner.as_raw_fd()) };
+        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+        loop {
+            match sendmsg(socket, slices, &mut SendAncillaryBuffer::default(), flags) {
+                Ok(sent) => return Poll::Ready(Ok(sent)),
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => break,
+                Err(error) => return Poll::Ready(Err(error.into())),
+            }
+        }
+        // The runtime's own write waits for room, or finds it.
+        let first = slices.iter().find(|slice| !slice.is_empty());
+        let first = first.map_or(&[][..], |slice| &**slice);
+        Pin::new(&mut self.inner).poll_write(cx, first)
     }
 
     /// Ends the sending side.

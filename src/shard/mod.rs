@@ -3,7 +3,7 @@
 mod pipeline;
 mod stop;
 
-use std::{net::TcpListener, rc::Rc, sync::Arc, time::Duration};
+use std::{cell::RefCell, net::TcpListener, rc::Rc, sync::Arc, time::Duration};
 
 use futures_util::future::{Either, select};
 
@@ -18,6 +18,7 @@ use crate::{
     receiver::{self, Bodies, Connections, Context, Reads},
     rt::{self, Jitter},
     signal::Signal,
+    wire::Unpacker,
 };
 use pipeline::Pipeline;
 
@@ -81,6 +82,9 @@ pub async fn run(setup: Setup, on_listening: impl FnOnce()) {
         metrics,
         limits: config.limits,
         validate: config.validate,
+        compression: config.export.compression,
+        merge_compressed: config.export.merge_compressed,
+        unpacker: RefCell::new(Unpacker::new()),
         served: Signal::ALL.map(|signal| !config.export.endpoints_of(signal).is_empty()),
         connections_max,
         submit: Box::new({

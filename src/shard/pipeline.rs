@@ -3,15 +3,20 @@
 use std::{
     cell::{Cell, RefCell},
     collections::VecDeque,
+    future::poll_fn,
     rc::Rc,
     sync::Arc,
+    task::Poll,
     time::{Duration, Instant},
 };
+
+use futures_util::stream::{FuturesUnordered, StreamExt};
 
 use super::first_of;
 use crate::{
     batch::{Ack, Batch, Batcher, ExportRequest},
-    config::{Acknowledge, Compression, Config},
+    config::{Acknowledge, Config},
+    encoding::Encoding,
     exporter::{Exporter, Message},
     logging::Limiter,
     metrics::{Settled, ShardMetrics, Trigger},
@@ -19,6 +24,7 @@ use crate::{
     outcome::{Code, Outcome, Reason, Refusal},
     rt::{self, Notify},
     signal::Signal,
+    wire::Packer,
 };
 
 /// Sealed batches that wait at most before the shard stops reading.
@@ -40,7 +46,9 @@ pub(super) struct Pipeline {
     waiting: RefCell<[VecDeque<Batch>; 4]>,
     under_way: RefCell<[usize; 4]>,
     exporter: Exporter,
-    compression: Compression,
+    /// Packs what was merged plain.
+    packer: RefCell<Packer>,
+    merge_compressed: [bool; 4],
     metrics: Arc<ShardMetrics>,
     gate: Rc<Gate>,
     answered_at: Cell<Instant>,
@@ -67,7 +75,11 @@ impl Pipeline {
             waiting: RefCell::default(),
             under_way: RefCell::default(),
             exporter,
-            compression: config.export.compression,
+            packer: RefCell::new(Packer::new(
+                config.export.compression,
+                config.export.compression_level,
+            )),
+            merge_compressed: config.export.merge_compressed,
             metrics,
             gate,
             answered_at: Cell::new(rt::now()),
@@ -80,8 +92,10 @@ impl Pipeline {
 
     /// Takes a request into the open batch of its signal.
     pub(super) fn submit(self: &Rc<Self>, request: ExportRequest) -> Ack {
-        let signal = request.signal;
-        let was_open = self.batcher.borrow().is_open(signal);
+        let was_open = self
+            .batcher
+            .borrow()
+            .is_open(request.signal, request.encoding);
         let (ack, sealed) = self.batcher.borrow_mut().push(request, rt::now());
         if let Some(batch) = sealed {
             self.dispatch(batch);
@@ -97,7 +111,8 @@ impl Pipeline {
     ///
     /// A batch need not wait while none of its signal is under way and a collector has room: then
     /// it goes as soon as the connections that have something to read have been read. Else it
-    /// fills, so that batches are small at low load and large at high load by themselves.
+    /// fills, so that batches are small at low load and large at high load by themselves. What is
+    /// not merged anyway gains nothing by filling: it goes wherever a collector has room.
     pub(super) async fn flush(self: Rc<Self>) {
         loop {
             let next_due = self.batcher.borrow().next_due();
@@ -110,29 +125,33 @@ impl Pipeline {
             }
             rt::yield_now().await;
             for signal in Signal::ALL {
-                if let Some(batch) = self.seal_ripe(signal) {
-                    self.dispatch(batch);
+                for encoding in Encoding::ALL {
+                    if let Some(batch) = self.seal_ripe(signal, encoding) {
+                        self.dispatch(batch);
+                    }
                 }
             }
         }
     }
 
-    fn seal_ripe(&self, signal: Signal) -> Option<Batch> {
+    fn seal_ripe(&self, signal: Signal, encoding: Encoding) -> Option<Batch> {
         let mut batcher = self.batcher.borrow_mut();
-        if !batcher.is_open(signal) {
+        if !batcher.is_open(signal, encoding) {
             return None;
         }
         let now = rt::now();
         let trigger = if self.draining.get() {
             Trigger::Drain
-        } else if self.is_idle(signal) {
+        } else if self.is_idle(signal)
+            || (self.goes_on_alone(signal, encoding) && self.exporter.has_room(signal))
+        {
             Trigger::Idle
-        } else if batcher.is_due(signal, now) {
+        } else if batcher.is_due(signal, encoding, now) {
             Trigger::Interval
         } else {
             return None;
         };
-        batcher.seal(signal, trigger, now)
+        batcher.seal(signal, encoding, trigger, now)
     }
 
     /// Sends a sealed batch, or lets it wait for a place.
@@ -187,6 +206,11 @@ impl Pipeline {
         self.under_way.borrow()[signal.index()] == 0 && self.exporter.has_room(signal)
     }
 
+    /// Whether requests of this signal and encoding are sent each on its own.
+    const fn goes_on_alone(&self, signal: Signal, encoding: Encoding) -> bool {
+        encoding.is_packed() && !self.merge_compressed[signal.index()]
+    }
+
     /// Tells the counters how many batches wait for their answer, and at how many reading stops.
     fn report_queue(&self, signal: Signal) {
         let size =
@@ -229,6 +253,9 @@ impl Pipeline {
     /// Sends a batch until every request in it has its outcome: a batch that is refused for what
     /// is in it is cut back, so that only the bad request is refused, to its own sender.
     async fn deliver(&self, batch: Batch) {
+        if self.goes_on_alone(batch.signal(), batch.encoding()) {
+            return self.deliver_each(batch).await;
+        }
         let mut work = vec![batch];
         while let Some(batch) = work.pop() {
             let outcome = self.send(&batch).await;
@@ -243,10 +270,34 @@ impl Pipeline {
         }
     }
 
+    /// Sends each request of a packed batch on its own, as it came: at once as far as the
+    /// collectors have room for requests of this size, and one at least.
+    async fn deliver_each(&self, batch: Batch) {
+        let signal = batch.signal();
+        let mut requests = batch.into_requests().into_iter().peekable();
+        let mut under_way = FuturesUnordered::new();
+        poll_fn(|cx| {
+            loop {
+                while let Poll::Ready(Some(())) = under_way.poll_next_unpin(cx) {}
+                let has_room = under_way.is_empty() || self.exporter.has_room_for_one(signal);
+                match requests.next_if(|_| has_room) {
+                    // Polled at once, so that it takes its place before the next one asks.
+                    Some(request) => under_way.push(async move {
+                        let outcome = self.send(&request).await;
+                        self.settle(request, outcome);
+                    }),
+                    None if under_way.is_empty() => return Poll::Ready(()),
+                    None => return Poll::Pending,
+                }
+            }
+        })
+        .await;
+    }
+
     async fn send(&self, batch: &Batch) -> Outcome {
         let started = rt::now();
         self.metrics.export_started(batch.signal());
-        let message = Message::new(batch.signal(), batch.slices(), self.compression);
+        let message = self.message(batch);
         let outcome = self.exporter.send(&message, batch.sealed_at()).await;
         let bytes = u64::try_from(batch.bytes()).unwrap_or(u64::MAX);
         let sent = !matches!(outcome, Outcome::Refused(_));
@@ -258,6 +309,20 @@ impl Pipeline {
             self.log(batch, refusal, started);
         }
         outcome
+    }
+
+    /// What is sent of a batch: packed as it came, or else packed now.
+    fn message(&self, batch: &Batch) -> Message {
+        let (encoding, slices) = match batch.encoding() {
+            Encoding::Identity => self.packer.borrow_mut().pack(batch.slices()),
+            packed => (packed, batch.slices()),
+        };
+        let message = Message::new(batch.signal(), encoding, slices);
+        if self.goes_on_alone(batch.signal(), batch.encoding()) {
+            message.small()
+        } else {
+            message
+        }
     }
 
     fn log(&self, batch: &Batch, refusal: &Refusal, now: Instant) {

@@ -1,15 +1,16 @@
-//! Bytes and nothing else: the protobuf walk, framing, statuses. Pure: no socket, no clock.
+//! Bytes and nothing else: the protobuf walk, framing, statuses, compression. Pure: no socket, no
+//! clock.
 
+mod compress;
 pub mod grpc;
-mod inflate;
 mod response;
 mod rope;
 mod schema;
 mod status;
 mod walk;
 
-pub use inflate::{InflateError, Inflater, gzip};
+pub use compress::{Packer, SCRATCH_BYTES_KEPT, UnpackError, Unpacker, WINDOW_LOG_MAX};
 pub use response::ExportResponse;
 pub use rope::Rope;
 pub use status::{Status, retry_after_seconds};
-pub use walk::{Malformed, inspect};
+pub use walk::{Malformed, inspect, inspect_whole};

@@ -2,7 +2,7 @@
 
 use std::{io::IoSlice, sync::Arc};
 
-use bytes::{Buf, Bytes};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 /// Bytes in slices, read in order. Cloning shares the slices.
 ///
@@ -92,6 +92,21 @@ impl Buf for Rope {
             self.offset -= slice.len();
             self.index += 1;
         }
+    }
+
+    /// Shares the bytes where they lie in one slice.
+    fn copy_to_bytes(&mut self, len: usize) -> Bytes {
+        assert!(len <= self.remaining, "a rope has no more than it has");
+        if let Some(slice) = self.slices.get(self.index)
+            && slice.len() - self.offset >= len
+        {
+            let shared = slice.slice(self.offset..self.offset + len);
+            self.advance(len);
+            return shared;
+        }
+        let mut copied = BytesMut::with_capacity(len);
+        copied.put(self.take(len));
+        copied.freeze()
     }
 }
 

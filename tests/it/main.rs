@@ -10,6 +10,8 @@
 )]
 
 mod acceptance;
+mod collectors;
+mod compression;
 mod delivery;
 mod heavy;
 mod lifecycle;

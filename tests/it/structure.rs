@@ -9,25 +9,26 @@ use std::{
 /// What a room may import besides itself. A room that is missing here is a failure.
 fn allowed(room: &str) -> Option<&'static [&'static str]> {
     const DATA_PATH: &[&str] = &[
-        "batch", "config", "http2", "logging", "metrics", "net", "outcome", "rt", "signal", "wire",
+        "batch", "config", "encoding", "http2", "logging", "metrics", "net", "outcome", "rt",
+        "signal", "wire",
     ];
     Some(match room {
-        "signal" | "outcome" | "rt" | "http2" => &[],
-        "wire" => &["config", "signal", "outcome"],
-        "config" => &["signal"],
+        "signal" | "encoding" | "outcome" | "rt" | "http2" => &[],
+        "wire" => &["config", "encoding", "signal", "outcome"],
+        "config" => &["encoding", "signal"],
         "logging" => &["config"],
         "metrics" => &["signal", "outcome"],
-        "batch" => &["metrics", "wire", "signal", "outcome"],
+        "batch" => &["encoding", "metrics", "wire", "signal", "outcome"],
         "net" => &["rt", "config"],
         "receiver" | "exporter" => DATA_PATH,
         "admin" => &["config", "metrics", "rt", "net", "signal", "outcome"],
         "shard" => &[
-            "batch", "config", "exporter", "logging", "metrics", "net", "outcome", "receiver",
-            "rt", "signal", "wire",
+            "batch", "config", "encoding", "exporter", "logging", "metrics", "net", "outcome",
+            "receiver", "rt", "signal", "wire",
         ],
         "cli" => &[
-            "admin", "batch", "config", "exporter", "logging", "metrics", "net", "outcome",
-            "receiver", "rt", "shard", "signal", "wire",
+            "admin", "batch", "config", "encoding", "exporter", "logging", "metrics", "net",
+            "outcome", "receiver", "rt", "shard", "signal", "wire",
         ],
         _ => return None,
     })

@@ -1,6 +1,6 @@
 //! Serves HTTP/2: gRPC, and OTLP/HTTP over it.
 
-use std::{cell::Cell, future::poll_fn, rc::Rc};
+use std::{cell::Cell, future::poll_fn, rc::Rc, task::Poll};
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream::FuturesUnordered};
@@ -51,29 +51,32 @@ where
         .await?;
     let answered = Cell::new(0);
     let mut exchanges = FuturesUnordered::new();
-    loop {
-        tokio::select! {
-            // The requests that came together are all taken before the first one is answered, so
-            // that their answers go together too.
-            biased;
-            accepted = connection.accept() => match accepted {
-                Some(request) => {
-                    let (request, respond) = request?;
+    poll_fn(|cx| {
+        // The requests that came together are all taken before the first one is answered, and the
+        // answers that are ready together go together: one system call each way for all of them.
+        loop {
+            match connection.poll_accept(cx)? {
+                Poll::Ready(Some((request, respond))) => {
                     exchanges.push(exchange(state, &answered, request, respond));
                 }
-                None => return Ok(()),
-            },
-            Some(after) = exchanges.next(), if !exchanges.is_empty() => match after {
+                Poll::Ready(None) => return Poll::Ready(Ok(())),
+                Poll::Pending => break,
+            }
+        }
+        while let Poll::Ready(Some(after)) = exchanges.poll_next_unpin(cx) {
+            match after {
                 After::Goes => {}
                 After::IsToldToGo => connection.graceful_shutdown(),
-                After::Closes => return Ok(()),
+                After::Closes => return Poll::Ready(Ok(())),
                 After::Resets => {
                     ending.reset();
-                    return Ok(());
+                    return Poll::Ready(Ok(()));
                 }
-            },
+            }
         }
-    }
+        Poll::Pending
+    })
+    .await
 }
 
 async fn exchange(

@@ -20,6 +20,7 @@ fn request(budget: &Rc<Budget>, signal: Signal, items: u64, body: &[u8]) -> Expo
     permit.cover(body.len()).unwrap();
     ExportRequest {
         signal,
+        encoding: Encoding::Identity,
         items,
         body: body.chunks(3).map(Bytes::copy_from_slice).collect(),
         bytes: body.len(),
@@ -47,7 +48,9 @@ fn a_batch_is_its_requests_one_after_the_other() {
     assert!(sealed.is_none());
     let (mut two, sealed) = batcher.push(request(&budget, Signal::Traces, 3, b"second"), now);
     assert!(sealed.is_none());
-    let batch = batcher.seal(Signal::Traces, Trigger::Idle, now).unwrap();
+    let batch = batcher
+        .seal(Signal::Traces, Encoding::Identity, Trigger::Idle, now)
+        .unwrap();
     assert_eq!((batch.requests(), batch.items(), batch.bytes()), (2, 5, 11));
     assert_eq!(batch.slices().concat(), b"firstsecond");
     assert!(answer(&mut one).is_none());
@@ -89,7 +92,7 @@ fn a_full_batch_is_sealed_by_what_filled_it() {
         (by_bytes.trigger(), by_bytes.requests()),
         (Trigger::Bytes, 1)
     );
-    assert!(batcher.is_open(Signal::Logs));
+    assert!(batcher.is_open(Signal::Logs, Encoding::Identity));
     by_items.resolve(|_| Outcome::Accepted);
     by_bytes.resolve(|_| Outcome::Accepted);
 }
@@ -112,7 +115,7 @@ fn a_request_too_large_to_share_goes_alone_and_leaves_the_others() {
         (alone.trigger(), alone.requests(), alone.bytes()),
         (Trigger::Alone, 1, 50)
     );
-    assert!(batcher.is_open(Signal::Metrics));
+    assert!(batcher.is_open(Signal::Metrics, Encoding::Identity));
     alone.resolve(|_| Outcome::Accepted);
 }
 
@@ -138,8 +141,8 @@ fn the_age_of_a_batch_is_that_of_its_oldest_request() {
     drop(batcher.push(request(&budget, Signal::Traces, 1, b"a"), now));
     drop(batcher.push(request(&budget, Signal::Traces, 1, b"b"), now + AGE / 2));
     assert_eq!(batcher.next_due(), Some(now + AGE));
-    assert!(!batcher.is_due(Signal::Traces, now + AGE / 2));
-    assert!(batcher.is_due(Signal::Traces, now + AGE));
+    assert!(!batcher.is_due(Signal::Traces, Encoding::Identity, now + AGE / 2));
+    assert!(batcher.is_due(Signal::Traces, Encoding::Identity, now + AGE));
 }
 
 #[test]
@@ -150,10 +153,80 @@ fn a_queued_request_is_answered_when_it_is_taken_and_keeps_its_memory() {
     assert!(matches!(answer(&mut ack), Some(Outcome::Accepted)));
     assert!(budget.used() > 0);
     let batch = batcher
-        .seal(Signal::Traces, Trigger::Interval, now)
+        .seal(Signal::Traces, Encoding::Identity, Trigger::Interval, now)
         .unwrap();
     assert!(!batch.is_awaited());
     batch.resolve(|_| Outcome::Accepted);
+    assert_eq!(budget.used(), 0);
+}
+
+#[test]
+fn requests_of_different_encodings_never_share_a_batch() {
+    let (budget, now) = (budget(), start());
+    let mut batcher = Batcher::new(100, 1000, AGE, false);
+    let mut acks = Vec::new();
+    for (encoding, body) in [
+        (Encoding::Gzip, b"gzip one"),
+        (Encoding::Identity, b"plainone"),
+        (Encoding::Zstd, b"zstd one"),
+        (Encoding::Gzip, b"gzip two"),
+    ] {
+        let request = ExportRequest {
+            encoding,
+            ..request(&budget, Signal::Traces, 1, body)
+        };
+        let (ack, sealed) = batcher.push(request, now);
+        assert!(sealed.is_none());
+        acks.push(ack);
+    }
+    for (encoding, body) in [
+        (Encoding::Identity, &b"plainone"[..]),
+        (Encoding::Gzip, b"gzip onegzip two"),
+        (Encoding::Zstd, b"zstd one"),
+    ] {
+        assert!(batcher.is_open(Signal::Traces, encoding));
+        let batch = batcher
+            .seal(Signal::Traces, encoding, Trigger::Idle, now)
+            .unwrap();
+        assert_eq!(batch.encoding(), encoding);
+        assert_eq!(batch.slices().concat(), body);
+        batch.resolve(|_| Outcome::Accepted);
+        assert!(!batcher.is_open(Signal::Traces, encoding));
+    }
+    assert_eq!(batcher.next_due(), None);
+    for mut ack in acks {
+        assert!(matches!(answer(&mut ack), Some(Outcome::Accepted)));
+    }
+}
+
+#[test]
+fn a_batch_cut_into_its_requests_answers_each_with_its_own_outcome() {
+    let (budget, now) = (budget(), start());
+    let mut batcher = Batcher::new(100, 1000, AGE, false);
+    let bodies: [&[u8]; 3] = [b"first", b"", b"third one"];
+    let mut acks = Vec::new();
+    for (body, items) in bodies.iter().zip(1..) {
+        let request = request(&budget, Signal::Logs, items, body);
+        acks.push(batcher.push(request, now).0);
+    }
+    let batch = batcher
+        .seal(Signal::Logs, Encoding::Identity, Trigger::Idle, now)
+        .unwrap();
+    for ((request, body), items) in batch.into_requests().into_iter().zip(bodies).zip(1..) {
+        assert_eq!((request.requests(), request.items()), (1, items));
+        assert_eq!(
+            (request.slices().concat(), request.bytes()),
+            (body.to_vec(), body.len())
+        );
+        request.resolve(|entry| Outcome::Partial {
+            rejected: entry.items,
+            message: "".into(),
+        });
+    }
+    for (mut ack, items) in acks.into_iter().zip(1..) {
+        let told = answer(&mut ack);
+        assert!(matches!(told, Some(Outcome::Partial { rejected, .. }) if rejected == items));
+    }
     assert_eq!(budget.used(), 0);
 }
 
@@ -175,7 +248,7 @@ proptest! {
             waiting.push(ack);
             sealed.extend(batch);
         }
-        sealed.extend(batcher.seal(Signal::Traces, Trigger::Drain, now));
+        sealed.extend(batcher.seal(Signal::Traces, Encoding::Identity, Trigger::Drain, now));
         let mut cuts = cuts.into_iter();
         let seen = RefCell::new((0, 0));
         let mut bytes_seen = Vec::new();

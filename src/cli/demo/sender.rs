@@ -23,7 +23,8 @@ use super::{
     shop,
 };
 use crate::{
-    config::{Compression, Config, Export},
+    config::{Config, Export},
+    encoding::Encoding,
     exporter::{Exporter, Message, Shared},
     metrics::ShardMetrics,
     net::Buffers,
@@ -166,7 +167,7 @@ impl Senders {
         };
         let first = self.counts.issue(payload.signal, self.plan.items.into());
         let body: Arc<[Bytes]> = Arc::new([payload.numbered(first)]);
-        let message = Message::new(payload.signal, body, Compression::None);
+        let message = Message::new(payload.signal, Encoding::Identity, body);
         if self.deliver(&self.exporters[connection], &message).await {
             self.acknowledged(payload.signal, first, planned);
         }

@@ -1,11 +1,12 @@
 //! Rows: where data goes and how.
 
-use super::{ms, secs, size};
+use super::{ms, secs, size, word};
 use crate::{
     config::{
-        model::{Compression, HttpVersion, Protocol},
+        model::{HttpVersion, Protocol},
         schema::{KEY, Key, Kind, Section, Words},
     },
+    encoding::Encoding,
     signal::Signal,
 };
 
@@ -174,19 +175,51 @@ pub(super) const SENDING: Section = Section {
             kind: Kind::Choice {
                 words: &[
                     ("none", |draft| {
-                        draft.config.export.compression = Compression::None;
+                        draft.config.export.compression = Encoding::Identity;
                     }),
                     ("gzip", |draft| {
-                        draft.config.export.compression = Compression::Gzip;
+                        draft.config.export.compression = Encoding::Gzip;
+                    }),
+                    ("zstd", |draft| {
+                        draft.config.export.compression = Encoding::Zstd;
                     }),
                 ],
                 refused: &[],
             },
             default: "none",
-            doc: "Compression of what is sent.",
-            cost: "gzip takes many times the processor time of everything else together; choose it \
-                   where the network is what you pay for.",
+            doc: "Compression of what is sent. A request that comes in this very compression is \
+                  inflated once, to prove and to count it, and its bytes go on unchanged, as a \
+                  request of its own; every other request is merged with others and compressed.",
+            cost: "Compressing takes many times the processor time of everything else together, \
+                   and is done on the core of the connection; choose it where the network is what \
+                   you pay for. A sender that compresses already makes it nearly free.",
             fallbacks: &["OTEL_EXPORTER_OTLP_COMPRESSION"],
+            ..KEY
+        },
+        Key {
+            path: "compression_level",
+            kind: Kind::Integer {
+                min: 1,
+                max: 19,
+                set: |draft, n| draft.compression_level = Some(word(n)),
+            },
+            example: "1",
+            doc: "How hard compression tries: gzip 1 to 9, zstd 1 to 19. When it is not set: \
+                  gzip 1, zstd 1.",
+            cost: "Processor time; docs/benchmarks.md has it for each level, with what it saves.",
+            ..KEY
+        },
+        Key {
+            path: "merge_compressed",
+            kind: Kind::Urls(|draft, urls| draft.merge_urls = urls),
+            example: "http://collector:4317",
+            doc: "Collectors that read every gzip member or zstd frame of a body, as their URLs \
+                  stand in the endpoint keys. Requests that come in the compression that is sent \
+                  are then joined into larger ones without being unpacked, for signals all of whose \
+                  collectors are listed. The OpenTelemetry Collector reads every member; many \
+                  others read the first alone and would lose the rest without an error.",
+            cost: "Larger requests cost the collector less for each item. A collector that is \
+                   listed wrongly loses data.",
             ..KEY
         },
         Key {
@@ -212,7 +245,8 @@ pub(super) const SENDING: Section = Section {
             },
             default: "16",
             unit: "requests",
-            doc: "Requests in flight from each core to each collector at the most.",
+            doc: "Requests in flight from each core to each collector at the most. Over HTTP/2, sixteen \
+                  compressed requests that go on as they came count as one.",
             cost: "Each holds a batch in memory, up to batch_bytes, until it is answered.",
             ..KEY
         },

@@ -61,7 +61,7 @@ pub(super) const BATCHES: &[Row] = &[
     histogram(
         "otlp_exporter_queue_batch_send_size_bytes",
         "bytes",
-        "Bytes in a sealed batch, before compression.",
+        "Bytes in a sealed batch, before it is compressed here.",
         &["exporter", "data_type"],
         |group, out| {
             for signal in Signal::ALL {

@@ -58,14 +58,30 @@ pub fn inspect(signal: Signal, level: Validate, body: &[Bytes]) -> Result<u64, M
     }
 }
 
-/// Chooses the reader: one segment is walked as a slice, several through their borders.
-fn inspect_at<const FULL: bool>(signal: Signal, body: &[Bytes]) -> Result<u64, Malformed> {
-    let root = match signal {
+/// The same for a body that lies in one piece.
+///
+/// # Errors
+///
+/// [`Malformed`] with what is wrong and where.
+pub fn inspect_whole(signal: Signal, level: Validate, body: &[u8]) -> Result<u64, Malformed> {
+    match level {
+        Validate::Items => run::<_, false>(&mut Flat::new(body), root_of(signal)),
+        Validate::Full => run::<_, true>(&mut Flat::new(body), root_of(signal)),
+    }
+}
+
+const fn root_of(signal: Signal) -> Id {
+    match signal {
         Signal::Traces => Id::TracesRequest,
         Signal::Metrics => Id::MetricsRequest,
         Signal::Logs => Id::LogsRequest,
         Signal::Profiles => Id::ProfilesRequest,
-    };
+    }
+}
+
+/// Chooses the reader: one segment is walked as a slice, several through their borders.
+fn inspect_at<const FULL: bool>(signal: Signal, body: &[Bytes]) -> Result<u64, Malformed> {
+    let root = root_of(signal);
     if let [segment] = body {
         run::<_, FULL>(&mut Flat::new(segment), root)
     } else {

@@ -8,29 +8,32 @@ use std::{
     future::Future,
     net::SocketAddr,
     pin::Pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll},
     time::Duration,
 };
 
 use bytes::Bytes;
-use http::{Request, Response, Version};
+use http::{HeaderMap, HeaderValue, Request, Response, Version};
 use http_body_util::{BodyExt, Full};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo},
     server::conn::auto,
 };
-use otlp::signal::Signal;
+use otlp::{encoding::Encoding, signal::Signal};
 use prost::Message;
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
-use tonic::{Code, Status, body::Body, codec::CompressionEncoding, codegen::Service, server::Grpc};
+use tonic::{Code, Status, body::Body, codegen::Service, server::Grpc};
 
 use super::{
     codec::RawCodec,
     count_ids, ids_in,
     rpc::{ExportResponse, PartialSuccess, RpcStatus},
-    sender::{grpc_path, gunzip, http_path},
+    sender::{grpc_path, http_path, unpack},
     within,
 };
 
@@ -62,8 +65,11 @@ pub(crate) enum Behaviour {
 pub(crate) struct Received {
     pub(crate) signal: Signal,
     pub(crate) version: Version,
-    pub(crate) headers: http::HeaderMap,
+    pub(crate) headers: HeaderMap,
+    /// The message, unpacked.
     pub(crate) body: Bytes,
+    /// The message as it came.
+    pub(crate) wire: Bytes,
 }
 
 /// Everything that arrived, and which of it was taken.
@@ -85,6 +91,8 @@ pub(crate) struct Collector {
 struct Inner {
     behaviour: watch::Sender<Behaviour>,
     log: watch::Sender<Log>,
+    /// Whether it reads all members of a packed body, or the first alone as many libraries do.
+    every_member: AtomicBool,
 }
 
 impl Collector {
@@ -100,6 +108,7 @@ impl Collector {
         let inner = Arc::new(Inner {
             behaviour: watch::Sender::new(Behaviour::Accept),
             log: watch::Sender::new(Log::default()),
+            every_member: AtomicBool::new(false),
         });
         let mut serving = JoinSet::new();
         serving.spawn(accept(listener, Arc::clone(&inner)));
@@ -114,6 +123,11 @@ impl Collector {
     pub(crate) async fn stop(mut self) -> SocketAddr {
         self.serving.shutdown().await;
         self.address
+    }
+
+    /// Reads all gzip members or zstd frames of a body from now on.
+    pub(crate) fn read_every_member(&self) {
+        self.inner.every_member.store(true, Ordering::Relaxed);
     }
 
     /// What it does from now on; requests on hold are let go into it.
@@ -178,14 +192,39 @@ async fn answer(
     else {
         return Ok(Status::unimplemented(format!("{path} is not a method")).into_http());
     };
+    let (mut parts, body) = request.into_parts();
+    let Ok(framed) = body
+        .collect()
+        .await
+        .map(http_body_util::Collected::to_bytes)
+    else {
+        return Ok(Status::cancelled("the sender is gone").into_http());
+    };
+    let headers = parts.headers.clone();
+    // tonic sees what was inside the packing: which packings there are is the test's own affair.
+    let encoding = parts.headers.remove("grpc-encoding");
+    let length = framed.get(1..5).map(|length| length.try_into().unwrap());
+    if length.map(u32::from_be_bytes) != framed.len().checked_sub(5).and_then(|n| n.try_into().ok())
+    {
+        return Ok(Status::internal("not one whole message").into_http());
+    }
+    let wire = framed.slice(5..);
+    let body = match (framed[0], encoding) {
+        (0, _) => wire.clone(),
+        (1, Some(encoding)) => inner.unpack(&encoding, &wire),
+        _ => return Ok(Status::internal("compressed, and nobody says how").into_http()),
+    };
+    let length = u32::try_from(body.len()).unwrap().to_be_bytes();
+    let unpacked: Bytes = [&[0][..], &length, &body].concat().into();
     let export = Export {
         inner,
         signal,
-        version: request.version(),
+        version: parts.version,
+        headers,
+        wire,
     };
-    let mut grpc = Grpc::new(RawCodec)
-        .accept_compressed(CompressionEncoding::Gzip)
-        .max_decoding_message_size(256 << 20);
+    let mut grpc = Grpc::new(RawCodec).max_decoding_message_size(256 << 20);
+    let request = Request::from_parts(parts, Full::new(unpacked));
     Ok(grpc.unary(export, request).await)
 }
 
@@ -194,6 +233,8 @@ struct Export {
     inner: Arc<Inner>,
     signal: Signal,
     version: Version,
+    headers: HeaderMap,
+    wire: Bytes,
 }
 
 impl Service<tonic::Request<Bytes>> for Export {
@@ -208,13 +249,14 @@ impl Service<tonic::Request<Bytes>> for Export {
     fn call(&mut self, request: tonic::Request<Bytes>) -> Self::Future {
         let inner = Arc::clone(&self.inner);
         let (signal, version) = (self.signal, self.version);
+        let (headers, wire) = (self.headers.clone(), self.wire.clone());
         Box::pin(async move {
-            let (metadata, _, body) = request.into_parts();
             let received = Received {
                 signal,
                 version,
-                headers: metadata.into_headers(),
-                body,
+                headers,
+                body: request.into_inner(),
+                wire,
             };
             match inner.decide(received).await {
                 Verdict::Taken(response) => {
@@ -248,15 +290,17 @@ async fn answer_http(inner: &Inner, request: Request<Incoming>) -> Response<Body
     let Ok(body) = body.collect().await else {
         return Response::builder().status(400).body(Body::empty()).unwrap();
     };
+    let wire = body.to_bytes();
     let body = match parts.headers.get(http::header::CONTENT_ENCODING) {
-        Some(_) => gunzip(&body.to_bytes()),
-        None => body.to_bytes(),
+        Some(encoding) => inner.unpack(encoding, &wire),
+        None => wire.clone(),
     };
     let received = Received {
         signal,
         version: parts.version,
         headers: parts.headers,
         body,
+        wire,
     };
     let response = Response::builder().header(http::header::CONTENT_TYPE, "application/x-protobuf");
     let (response, body) = match inner.decide(received).await {
@@ -292,6 +336,11 @@ enum Verdict {
 }
 
 impl Inner {
+    fn unpack(&self, encoding: &HeaderValue, wire: &[u8]) -> Bytes {
+        let encoding = Encoding::from_name(encoding.as_bytes()).unwrap();
+        unpack(encoding, wire, self.every_member.load(Ordering::Relaxed))
+    }
+
     async fn decide(&self, received: Received) -> Verdict {
         self.log
             .send_modify(|log| log.arrived.push(received.clone()));

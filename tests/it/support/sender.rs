@@ -3,6 +3,10 @@
 use std::{net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
+use flate2::{
+    read::{GzDecoder, MultiGzDecoder},
+    write::GzEncoder,
+};
 use http::{HeaderMap, Method, Request, Response, Version, header};
 use http_body_util::{BodyExt, Full};
 use hyper::{
@@ -10,7 +14,7 @@ use hyper::{
     client::conn::{http1, http2},
 };
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use otlp::signal::Signal;
+use otlp::{encoding::Encoding, signal::Signal};
 use prost::Message;
 use tokio::net::TcpStream;
 use tonic::{
@@ -196,6 +200,41 @@ impl Sender {
         Ok(Answer::of_grpc(grpc.unary(request, path, RawCodec).await))
     }
 
+    /// Sends a body that was packed already and waits for the answer. gRPC is framed by hand, on
+    /// a sender of [`Transport::Http2`], and its answer has no message.
+    pub(crate) async fn send_packed(
+        &mut self,
+        transport: Transport,
+        signal: Signal,
+        encoding: Encoding,
+        wire: &Bytes,
+    ) -> Answer {
+        if transport != Transport::Grpc {
+            let request = Request::post(http_path(signal))
+                .header(header::CONTENT_TYPE, "application/x-protobuf")
+                .header(header::CONTENT_ENCODING, encoding.name());
+            return self.request(request.body(wire.clone()).unwrap()).await;
+        }
+        let length = u32::try_from(wire.len()).unwrap().to_be_bytes();
+        let flag = u8::from(encoding.is_packed());
+        let framed = [&[flag][..], &length, wire].concat();
+        let request = Request::post(grpc_path(signal))
+            .header(header::CONTENT_TYPE, "application/grpc")
+            .header(header::TE, "trailers")
+            .header("grpc-encoding", encoding.name());
+        let headers = self
+            .grpc_by_hand(request.body(framed.into()).unwrap())
+            .await;
+        Answer {
+            code: headers["grpc-status"].to_str().unwrap().parse().unwrap(),
+            delay: None,
+            partial: false,
+            rejected: 0,
+            message: String::new(),
+            headers,
+        }
+    }
+
     /// The HTTP request that carries a payload.
     fn http_request(&self, payload: &Payload) -> Request<Bytes> {
         let request = Request::post(http_path(payload.signal))
@@ -284,22 +323,44 @@ impl Sender {
     }
 }
 
-/// The bytes in gzip.
+/// The bytes in one gzip member.
 pub(crate) fn gzip(bytes: &[u8]) -> Bytes {
-    use std::io::Write;
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    encoder.write_all(bytes).unwrap();
-    encoder.finish().unwrap().into()
+    pack(Encoding::Gzip, bytes)
 }
 
-/// The bytes that were put in gzip.
-pub(crate) fn gunzip(bytes: &[u8]) -> Bytes {
+/// The bytes in one gzip member or zstd frame.
+pub(crate) fn pack(encoding: Encoding, bytes: &[u8]) -> Bytes {
+    use std::io::Write;
+    match encoding {
+        Encoding::Identity => Bytes::copy_from_slice(bytes),
+        Encoding::Gzip => {
+            let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::new(6));
+            encoder.write_all(bytes).unwrap();
+            encoder.finish().unwrap().into()
+        }
+        Encoding::Zstd => zstd::stream::encode_all(bytes, 3).unwrap().into(),
+    }
+}
+
+/// What was packed: the first gzip member or zstd frame of it, or every one.
+pub(crate) fn unpack(encoding: Encoding, bytes: &[u8], every_member: bool) -> Bytes {
     use std::io::Read;
-    let mut inflated = Vec::new();
-    flate2::read::GzDecoder::new(bytes)
-        .read_to_end(&mut inflated)
-        .unwrap();
-    inflated.into()
+    let mut unpacked = Vec::new();
+    let read = match (encoding, every_member) {
+        (Encoding::Identity, _) => return Bytes::copy_from_slice(bytes),
+        (Encoding::Gzip, false) => GzDecoder::new(bytes).read_to_end(&mut unpacked),
+        (Encoding::Gzip, true) => MultiGzDecoder::new(bytes).read_to_end(&mut unpacked),
+        (Encoding::Zstd, false) => {
+            let mut first = zstd::Decoder::new(bytes).unwrap().single_frame();
+            first.read_to_end(&mut unpacked)
+        }
+        (Encoding::Zstd, true) => {
+            let mut all = zstd::Decoder::new(bytes).unwrap();
+            all.read_to_end(&mut unpacked)
+        }
+    };
+    assert_eq!(read.unwrap(), unpacked.len());
+    unpacked.into()
 }
 
 /// The gRPC path of a signal, as the specification writes it.
