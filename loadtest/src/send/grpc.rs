@@ -139,7 +139,7 @@ impl Link {
             .initial_window_size(WINDOW)
             .initial_connection_window_size(WINDOW)
             .enable_push(false)
-            .max_send_buffer_size(usize::MAX >> 1)
+            .max_send_buffer_size(u32::MAX as usize)
             .handshake(stream)
             .await
             .map_err(|error| name(&error))?;

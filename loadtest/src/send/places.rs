@@ -40,11 +40,21 @@ struct State {
     closed: bool,
 }
 
-#[derive(Default)]
 struct Place {
     given: Option<Given>,
     waker: Option<Waker>,
     free: bool,
+}
+
+impl Place {
+    /// A place is free from the start, also before its task first asks for a turn.
+    const fn new() -> Self {
+        Self {
+            given: None,
+            waker: None,
+            free: true,
+        }
+    }
 }
 
 impl Places {
@@ -52,8 +62,8 @@ impl Places {
         Self(RefCell::new(State {
             waiting: VecDeque::new(),
             limit,
-            free: VecDeque::with_capacity(places),
-            places: (0..places).map(|_| Place::default()).collect(),
+            free: (0..places).collect(),
+            places: (0..places).map(|_| Place::new()).collect(),
             closed: false,
         }))
     }
@@ -128,31 +138,32 @@ mod tests {
     #[test]
     fn the_place_that_is_free_longest_is_next() {
         let places = Places::new(2, 10);
+        let turns = [due(), due(), due()];
+        for (turn, place) in [(turns[0], 0), (turns[1], 1)] {
+            places.offer(turn).unwrap();
+            let given = Given {
+                due: turn,
+                prompt: true,
+            };
+            assert_eq!(places.take(place).now_or_never(), Some(Some(given)));
+        }
         assert_eq!(places.take(1).now_or_never(), None);
         assert_eq!(places.take(0).now_or_never(), None);
-        let turn = due();
-        places.offer(turn).unwrap();
-        let given = Given {
-            due: turn,
-            prompt: true,
-        };
+        places.offer(turns[2]).unwrap();
         assert_eq!(places.take(0).now_or_never(), None);
-        assert_eq!(places.take(1).now_or_never(), Some(Some(given)));
+        assert!(places.take(1).now_or_never().is_some());
     }
 
     #[test]
     fn what_finds_no_place_waits_in_line_up_to_the_bound() {
         let places = Places::new(1, 2);
-        let turns = [due(), due()];
+        let turns = [due(), due(), due()];
         for turn in turns {
             places.offer(turn).unwrap();
         }
         assert_eq!(places.offer(due()), Err(Overflow));
-        for turn in turns {
-            let given = Given {
-                due: turn,
-                prompt: false,
-            };
+        for (turn, prompt) in turns.into_iter().zip([true, false, false]) {
+            let given = Given { due: turn, prompt };
             assert_eq!(places.take(0).now_or_never(), Some(Some(given)));
         }
         assert_eq!(places.take(0).now_or_never(), None);
@@ -162,8 +173,11 @@ mod tests {
     fn the_end_lets_the_line_out_first() {
         let places = Places::new(1, 2);
         places.offer(due()).unwrap();
+        places.offer(due()).unwrap();
         places.close();
-        assert!(places.take(0).now_or_never().unwrap().is_some());
+        for _ in 0..2 {
+            assert!(places.take(0).now_or_never().unwrap().is_some());
+        }
         assert_eq!(places.take(0).now_or_never(), Some(None));
     }
 }

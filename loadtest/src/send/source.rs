@@ -2,8 +2,8 @@
 //!
 //! Compressing costs more than forwarding, so a sender that compressed as it sends would be its
 //! own limit. Compressed requests are therefore made before the start, each with ids of its own,
-//! as many as the schedule needs or the bounds allow. When they run out they are repeated, with
-//! the same ids: the source says so, as the arrivals can then only be counted.
+//! as many as the schedule needs or the bounds allow. When they run out they are repeated, and the
+//! source says so, as the arrivals can then only be counted.
 
 use std::{
     io,
@@ -46,8 +46,15 @@ impl Request {
 pub(super) enum Source {
     /// Each is made when it is asked for.
     Fresh(Payloads),
-    /// All were made before; `asked` counts how many were given out.
-    Pool { requests: Vec<Request>, asked: u64 },
+    /// All were made before.
+    Pool {
+        requests: Vec<Request>,
+        /// How many were given out.
+        asked: u64,
+        /// How far the ids of a repetition are from those in the bodies. Where repetition is asked
+        /// for they run on, so that totals are right; where it is for want of room they stay.
+        shift: u64,
+    },
 }
 
 impl Source {
@@ -76,7 +83,13 @@ impl Source {
                 break;
             }
         }
-        Ok(Self::Pool { requests, asked: 0 })
+        let ends = requests.first().zip(requests.last());
+        let span = ends.map_or(0, |(first, last)| last.ids.end - first.ids.start);
+        Ok(Self::Pool {
+            requests,
+            asked: 0,
+            shift: if pool.requests.is_some() { span } else { 0 },
+        })
     }
 
     fn full(pool: &Pool, bytes: usize, elapsed: Duration) -> bool {
@@ -96,10 +109,17 @@ impl Source {
                     body: payload.body,
                 }
             }
-            Self::Pool { requests, asked } => {
-                let index = *asked % requests.len() as u64;
+            Self::Pool {
+                requests,
+                asked,
+                shift,
+            } => {
+                let count = requests.len() as u64;
+                let mut request = requests[(*asked % count) as usize].clone();
+                let shift = *asked / count * *shift;
+                request.ids = request.ids.start + shift..request.ids.end + shift;
                 *asked += 1;
-                requests[index as usize].clone()
+                request
             }
         }
     }
@@ -108,9 +128,9 @@ impl Source {
     pub(super) fn repeated(&self) -> Option<(usize, u64)> {
         match self {
             Self::Fresh(_) => None,
-            Self::Pool { requests, asked } => {
-                Some((requests.len(), asked.saturating_sub(requests.len() as u64)))
-            }
+            Self::Pool {
+                requests, asked, ..
+            } => Some((requests.len(), asked.saturating_sub(requests.len() as u64))),
         }
     }
 }
@@ -169,8 +189,11 @@ mod tests {
             ..ROOMY
         };
         let mut source = source(Compression::None, Some(9), &asked);
-        let first = source.next().ids;
-        source.next();
-        assert_eq!(source.next().ids, first);
+        let first = source.next();
+        let second = source.next();
+        let third = source.next();
+        assert_eq!(third.body, first.body);
+        assert_eq!(third.ids.start, second.ids.end);
+        assert_eq!(third.ids.end - third.ids.start, 3);
     }
 }
