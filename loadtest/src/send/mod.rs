@@ -1,1 +1,259 @@
 //! The sending end: requests go out when they are due, whatever the answers do.
+//!
+//! - [`Settings`] says what is asked for, [`run`] does it and reports.
+//! - `places` hands what is due to a free place in flight; each place is a task of its own that
+//!   sends one request at a time on its connection (`link`: `grpc` or `http1` over `connect`).
+//! - `source` makes requests, `answer` reads what came back, `tally` counts it, `honesty` says
+//!   whether the sender itself was the limit.
+//!
+//! A request that is to be repeated keeps its place in flight while it waits, as in an SDK.
+
+mod answer;
+mod compress;
+mod connect;
+mod grpc;
+mod honesty;
+mod http1;
+mod latency;
+mod link;
+mod message;
+mod place;
+mod places;
+mod progress;
+mod recorder;
+mod settings;
+mod source;
+mod summary;
+mod tally;
+mod timer;
+mod window;
+
+use std::{
+    cell::{Cell, RefCell},
+    io::{BufRead, Write},
+    rc::Rc,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, anyhow};
+use futures_util::future::{join_all, try_join_all};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::Notify,
+    task::{LocalSet, spawn_local},
+};
+
+pub use settings::{Compression, Load, Pool, Protocol, Settings, Start, Tls};
+pub use summary::summary;
+
+use crate::{
+    audit::Acknowledged,
+    results::{self, SendPoint, SendReport},
+    schedule::Timeline,
+    telemetry::Payloads,
+};
+use honesty::{Evidence, judge};
+use link::Link;
+use places::{Due, Places};
+use progress::Progress;
+use recorder::Recorder;
+use source::Source;
+use tally::Tally;
+use timer::Timer;
+use window::Window;
+
+/// What a sender has to tell when it is done.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The figures.
+    pub report: SendReport,
+    /// What became of every item.
+    pub acknowledged: Acknowledged,
+}
+
+/// Sends as asked, until the schedule ends or a signal ends it.
+///
+/// # Errors
+/// When the target cannot be reached at the start, or a file cannot be read or written.
+pub fn run(settings: &Settings) -> anyhow::Result<Outcome> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    LocalSet::new().block_on(&runtime, send(settings))
+}
+
+/// What the tasks of a sender share.
+struct Sender {
+    load: Load,
+    timeout: Duration,
+    retry: bool,
+    window: Window,
+    places: Places,
+    source: RefCell<Source>,
+    tally: RefCell<Tally>,
+    /// A signal asked for the end.
+    stopped: Cell<bool>,
+    /// Every request has ended.
+    ended: Notify,
+}
+
+async fn send(settings: &Settings) -> anyhow::Result<Outcome> {
+    let timeline = match &settings.load {
+        Load::Open(shape) => Some(Timeline::new(shape, settings.warm_up, settings.duration)),
+        Load::Closed => None,
+    };
+    let source = Source::new(
+        Payloads::new(&settings.workload),
+        settings.compression,
+        timeline.as_ref().map(Timeline::total),
+        &settings.pool,
+    )
+    .context("cannot compress")?;
+    let links = Link::all(settings)?;
+    try_join_all(links.iter().map(|link| link.connect()))
+        .await
+        .map_err(|why| anyhow!("cannot connect to {}: {why}", settings.target))?;
+    let at = match settings.start {
+        Start::Ready => None,
+        Start::At(at) => Some(at),
+        Start::Hold => Some(hold()?),
+    };
+    let sender = Rc::new(Sender {
+        load: settings.load.clone(),
+        timeout: settings.timeout,
+        retry: settings.retry,
+        window: Window::new(at, settings.warm_up, settings.duration, settings.timeout)?,
+        places: Places::new(settings.places(), settings.queue),
+        source: RefCell::new(source),
+        tally: RefCell::new(Tally::new(settings.workload.items)),
+        stopped: Cell::new(false),
+        ended: Notify::new(),
+    });
+    let places: Vec<_> = (0..settings.places())
+        .map(|place| {
+            // Neighbouring places are on different connections.
+            let link = links[place % links.len()].clone();
+            spawn_local(place::work(sender.clone(), link, place))
+        })
+        .collect();
+    let recorder = Recorder::new(settings, sender.window)?;
+    let recorder = spawn_local(recorder.record(sender.clone()));
+
+    tokio::select! {
+        outcome = pace(&sender, timeline) => outcome?,
+        () = ended_by_signal() => sender.stopped.set(true),
+    }
+    let ended = Instant::now();
+    sender.places.close();
+    for place in join_all(places).await {
+        place.context("a place in flight failed")?;
+    }
+    sender.ended.notify_one();
+    let recorded = recorder.await.context("the recorder failed")??;
+    Ok(conclude(settings, &sender, recorded, ended))
+}
+
+/// Offers every request when it is due, then waits for the end.
+async fn pace(sender: &Sender, timeline: Option<Timeline>) -> anyhow::Result<()> {
+    let timer = Timer::new().context("cannot make a timer")?;
+    for turn in timeline.into_iter().flatten() {
+        let due = Due {
+            at: sender.window.warm_up + turn.at,
+            measured: turn.measured,
+        };
+        timer.until(due.at).await?;
+        let mut tally = sender.tally.borrow_mut();
+        tally.due(due);
+        if sender.places.offer(due).is_err() {
+            tally.overflow(due);
+        }
+    }
+    timer.until(sender.window.end).await?;
+    Ok(())
+}
+
+/// Says that everything is ready; reads when the measurement is to begin.
+fn hold() -> anyhow::Result<f64> {
+    let mut stdout = std::io::stdout().lock();
+    writeln!(stdout, "{{\"ready\":true}}")?;
+    stdout.flush()?;
+    let mut line = String::new();
+    std::io::stdin().lock().read_line(&mut line)?;
+    let line = line.trim();
+    line.parse().with_context(|| {
+        format!("`{line}` is no Unix time: --hold reads the start from a line of stdin")
+    })
+}
+
+async fn ended_by_signal() {
+    let listen = |kind| async move {
+        match signal(kind) {
+            Ok(mut signal) => _ = signal.recv().await,
+            // Without a handler the signal ends the process by itself.
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = listen(SignalKind::interrupt()) => {}
+        () = listen(SignalKind::terminate()) => {}
+    }
+}
+
+fn conclude(
+    settings: &Settings,
+    sender: &Sender,
+    recorded: recorder::Recorded,
+    ended: Instant,
+) -> Outcome {
+    let tally = &mut *sender.tally.borrow_mut();
+    let source = sender.source.borrow();
+    let times = latency::summary(&tally.times);
+    let raw = latency::summary(&tally.raw);
+    let open = matches!(settings.load, Load::Open(_));
+    let honesty = judge(&Evidence {
+        late_p99_us: tally.late.value_at_quantile(0.99),
+        p50_us: times.p50_us,
+        cpu_share: recorded.cpu_share,
+        repeated: source.repeated(),
+        repeat: settings.pool.requests.is_some(),
+        overflowed: tally.overflowed,
+        left: tally.left,
+        connections: settings.connections,
+        in_flight: settings.in_flight(),
+        queue: settings.queue,
+        multiplexed: settings.protocol == Protocol::Grpc,
+    });
+    let duration = ended.saturating_duration_since(sender.window.start);
+    let report = SendReport {
+        version: results::VERSION,
+        title: settings.title(),
+        protocol: settings.protocol.to_string(),
+        compression: settings.compression.name().into(),
+        connections: settings.connections,
+        items_per_request: settings.workload.items,
+        duration: duration.min(settings.duration).as_secs_f64(),
+        requests: tally.requests.clone(),
+        items: tally.items.clone(),
+        body_bytes: tally.body_bytes,
+        wire_bytes: tally.wire_bytes,
+        statuses: std::mem::take(&mut tally.statuses)
+            .into_iter()
+            .map(|(status, count)| (status.into_owned(), count))
+            .collect(),
+        delays: tally.delays.take(),
+        // A closed loop waits for the system, so it does not know what a user would wait.
+        latency: if open {
+            times
+        } else {
+            results::Latency::default()
+        },
+        latency_raw: raw,
+        honesty,
+        points: recorded.points,
+    };
+    Outcome {
+        report,
+        acknowledged: std::mem::take(&mut tally.acknowledged),
+    }
+}
