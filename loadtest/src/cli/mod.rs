@@ -1,7 +1,9 @@
 //! The verbs.
 
+mod bench;
 mod collect;
 mod compare;
+mod exec;
 mod proxy;
 mod report;
 mod run;
@@ -33,6 +35,9 @@ enum Verb {
     Compare(compare::Compare),
     /// Make a page of results that were saved.
     Report(report::Report),
+    /// Become a command, pinned to cores and tied to the parent's life.
+    #[command(hide = true)]
+    Exec(exec::Exec),
 }
 
 /// Runs the verb. Exit code: 0 done and within what was asked; 1 an error, or the test fails its
@@ -46,6 +51,7 @@ pub fn main() -> ExitCode {
         Verb::Run(verb) => verb.run(),
         Verb::Compare(verb) => verb.run(),
         Verb::Report(verb) => verb.run(),
+        Verb::Exec(verb) => verb.run(),
     };
     match outcome {
         Ok(code) => code,

@@ -1,5 +1,5 @@
-//! The one encoding that an item's checksum is of: attributes by key, everything else as `prost`
-//! encodes it.
+//! The one encoding that an item's checksum is of: attributes by key, messages that hold nothing
+//! left out where that means the same, everything else as `prost` encodes it.
 
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
@@ -33,6 +33,7 @@ impl Item for Span {
     }
 
     fn arrange_within(&mut self) {
+        leave_out_empty(&mut self.status);
         let events = self.events.iter_mut().map(|event| &mut event.attributes);
         let links = self.links.iter_mut().map(|link| &mut link.attributes);
         events
@@ -47,6 +48,7 @@ impl Item for LogRecord {
     }
 
     fn arrange_within(&mut self) {
+        leave_out_empty(&mut self.body);
         arrange_value(self.body.as_mut());
     }
 }
@@ -77,6 +79,8 @@ impl Item for ExponentialHistogramDataPoint {
     }
 
     fn arrange_within(&mut self) {
+        leave_out_empty(&mut self.positive);
+        leave_out_empty(&mut self.negative);
         arrange_exemplars(&mut self.exemplars);
     }
 }
@@ -90,6 +94,7 @@ impl Item for SummaryDataPoint {
 /// Sorts attributes by key, and those of maps among their values; the stamp comes last.
 pub(super) fn arrange(attributes: &mut [KeyValue]) {
     for attribute in attributes.iter_mut() {
+        leave_out_empty(&mut attribute.value);
         arrange_value(attribute.value.as_mut());
     }
     attributes.sort_by(|a, b| (a.key == KEY, &a.key).cmp(&(b.key == KEY, &b.key)));
@@ -105,6 +110,14 @@ fn arrange_value(value: Option<&mut AnyValue>) {
                 .for_each(|value| arrange_value(Some(value)));
         }
         _ => {}
+    }
+}
+
+/// A status, a value or buckets that hold nothing mean what their absence means, and forwarders that
+/// keep their items in another form write them out.
+fn leave_out_empty<T: Default + PartialEq>(message: &mut Option<T>) {
+    if *message == Some(T::default()) {
+        *message = None;
     }
 }
 
@@ -162,5 +175,49 @@ fn stamp_of(attribute: &mut KeyValue) -> Option<&mut Vec<u8>> {
     match attribute.value.as_mut()?.value.as_mut()? {
         Value::BytesValue(bytes) => Some(bytes),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry_proto::tonic::trace::v1::Status;
+
+    use super::*;
+
+    #[test]
+    fn messages_that_hold_nothing_are_as_good_as_absent() {
+        let mut span = Span {
+            status: Some(Status::default()),
+            attributes: vec![KeyValue {
+                key: "empty".to_owned(),
+                value: Some(AnyValue::default()),
+                ..KeyValue::default()
+            }],
+            ..Span::default()
+        };
+        span.arrange();
+        assert_eq!((span.status, &span.attributes[0].value), (None, &None));
+
+        let mut point = ExponentialHistogramDataPoint {
+            positive: Some(Default::default()),
+            negative: Some(Default::default()),
+            ..Default::default()
+        };
+        point.arrange();
+        assert_eq!((point.positive, point.negative), (None, None));
+    }
+
+    #[test]
+    fn a_status_that_says_something_stays() {
+        let status = Status {
+            message: "no".to_owned(),
+            ..Status::default()
+        };
+        let mut span = Span {
+            status: Some(status.clone()),
+            ..Span::default()
+        };
+        span.arrange();
+        assert_eq!(span.status, Some(status));
     }
 }

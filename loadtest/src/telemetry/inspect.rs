@@ -17,7 +17,7 @@ use super::raw::{self, Kind};
 use super::signal::{Encoding, Signal};
 
 /// How closely items are looked at.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     /// Items are counted.
     Count,

@@ -21,6 +21,7 @@
 //! - put fields in another order, or repeat a singular field whose last value is the one sent;
 //! - put attributes in another order (of resource, scope, item, event, link, exemplar, or a map);
 //! - write varints longer than needed, write default values out, or pack or unpack numbers;
+//! - write out a status, a value or buckets that hold nothing, or leave them out;
 //! - add fields that the schema does not know, which reading drops;
 //! - group items differently: split, merge and reorder requests, resources, scopes and metrics, as
 //!   long as each item stays under an equal resource, scope and metric;
