@@ -39,10 +39,12 @@ use std::{
 
 use anyhow::{Context, anyhow};
 use futures_util::future::{join_all, try_join_all};
+use rustix::process::getppid;
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::Notify,
-    task::{LocalSet, spawn_local},
+    task::{LocalSet, spawn_blocking, spawn_local},
+    time::timeout,
 };
 
 pub use settings::{Compression, Load, Pool, Protocol, Settings, Start, Tls};
@@ -113,13 +115,16 @@ async fn send(settings: &Settings) -> anyhow::Result<Outcome> {
     )
     .context("cannot compress")?;
     let links = Link::all(settings)?;
-    try_join_all(links.iter().map(|link| link.connect()))
+    let connected = try_join_all(links.iter().map(|link| link.connect()));
+    timeout(settings.timeout, connected)
         .await
+        .unwrap_or_else(|_| Err("no answer in time, see --timeout".into()))
         .map_err(|why| anyhow!("cannot connect to {}: {why}", settings.target))?;
     let at = match settings.start {
         Start::Ready => None,
         Start::At(at) => Some(at),
-        Start::Hold => Some(hold()?),
+        // On a thread of its own, so that the connections are kept up meanwhile.
+        Start::Hold => Some(spawn_blocking(hold).await??),
     };
     let sender = Rc::new(Sender {
         load: settings.load.clone(),
@@ -145,6 +150,7 @@ async fn send(settings: &Settings) -> anyhow::Result<Outcome> {
     tokio::select! {
         outcome = pace(&sender, timeline) => outcome?,
         () = ended_by_signal() => sender.stopped.set(true),
+        () = orphaned(), if settings.start == Start::Hold => sender.stopped.set(true),
     }
     let ended = Instant::now();
     sender.places.close();
@@ -199,6 +205,14 @@ async fn ended_by_signal() {
     tokio::select! {
         () = listen(SignalKind::interrupt()) => {}
         () = listen(SignalKind::terminate()) => {}
+    }
+}
+
+/// Returns when the process that gave the start is gone: nobody is left to read the report.
+async fn orphaned() {
+    let parent = getppid();
+    while getppid() == parent {
+        tokio::time::sleep(Duration::from_secs(1)).await;
     }
 }
 

@@ -35,12 +35,25 @@ impl Timer {
                 it_value: left.try_into().map_err(|_| io::ErrorKind::InvalidInput)?,
             };
             timerfd_settime(self.0.get_ref(), TimerfdTimerFlags::empty(), &once)?;
-            let mut expirations = [0; 8];
-            self.0
-                .async_io(Interest::READABLE, |fd| {
-                    rustix::io::read(fd, &mut expirations).map_err(io::Error::from)
-                })
-                .await?;
+            // Each expiry wakes anew, read or not, so there is no need to read how many there were.
+            self.0.readable().await?.clear_ready();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn it_never_wakes_early_and_can_be_set_again() {
+        let timer = Timer::new().unwrap();
+        let start = Instant::now();
+        for at in [300, 600, 700, 0, 5000].map(|micros| start + Duration::from_micros(micros)) {
+            timer.until(at).await.unwrap();
+            assert!(Instant::now() >= at);
         }
     }
 }

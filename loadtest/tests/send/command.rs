@@ -90,7 +90,7 @@ fn it_holds_until_it_is_told_when_to_begin() {
     let now = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .unwrap();
-    writeln!(child.stdin.as_mut().unwrap(), "{}", now.as_secs_f64() + 0.3).unwrap();
+    writeln!(child.stdin.as_mut().unwrap(), "{}", now.as_secs_f64() + 3.0).unwrap();
     let mut rest = String::new();
     stdout.read_to_string(&mut rest).unwrap();
     assert!(child.wait().unwrap().success());

@@ -387,7 +387,7 @@ fn a_closed_loop_claims_no_more_than_raw_latency() {
     let report = run(&settings).unwrap().report;
     assert_eq!(report.latency.count, 0);
     assert_eq!(report.latency_raw.count, report.requests.accepted);
-    assert!(report.requests.accepted >= 8, "{:?}", report.requests);
+    assert!(report.requests.accepted > 0, "{:?}", report.requests);
     assert_eq!(report.requests.due, ended(&report.requests));
 }
 
