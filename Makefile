@@ -21,15 +21,15 @@ test: tools rust-test interop-test ## Sets up what the tests need and runs every
 
 lint: ## Format, clippy and documentation, with every warning an error.
 	$(CARGO) fmt --check
-	$(CARGO) clippy --locked --all-targets -- -D warnings
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps
 
-bench: ## Measures the pure rooms: the walk, the batcher, the counters.
+bench: ## Measures the pure rooms: the walk, the batcher, the counters, framing, compression.
 	$(CARGO) bench --locked
 
 rust-test: ## Unit, property and integration tests.
 	$(CARGO) build --locked
-	$(CARGO) test --locked
+	$(CARGO) test --locked --workspace
 
 interop-test: $(PYTHON_READY) $(NODE_READY) ## Real SDKs and curl through the built binary.
 	$(CARGO) build --locked
