@@ -266,7 +266,7 @@ impl Default for Config {
             },
             batch: Batch {
                 items_max: 8192,
-                bytes_max: 128 << 10,
+                bytes_max: 256 << 10,
                 flush_interval: Duration::from_millis(200),
             },
             acknowledge: Acknowledge::Delivered,

@@ -30,7 +30,7 @@ pub(super) const BATCHES: Section = Section {
                 max: 64 << 20,
                 set: |draft, n| draft.config.batch.bytes_max = size(n),
             },
-            default: "128KiB",
+            default: "256KiB",
             doc: "A batch is sent when it holds this many bytes. It cannot be over \
                   limits.request_bytes. Many collectors refuse more than 4 MiB over gRPC.",
             cost: "Memory: this much for each open batch, one for each signal and core, and for \
