@@ -12,7 +12,7 @@ export OTLP_BINARY := $(abspath $(or $(CARGO_TARGET_DIR),target))/debug/otlp
 PYTHON_READY := .venv/ready
 NODE_READY := tests/interop/node/node_modules/.package-lock.json
 
-.PHONY: help test lint bench tools rust-test interop-test clean
+.PHONY: help test lint bench instructions tools rust-test interop-test clean
 
 help: ## Lists what there is.
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -26,6 +26,9 @@ lint: ## Format, clippy and documentation, with every warning an error.
 
 bench: ## Measures the pure rooms: the walk, the batcher, the counters, framing, compression.
 	$(CARGO) bench --locked
+
+instructions: ## Counts the instructions of each pure step: the same figure on every machine.
+	benches/instructions.sh
 
 rust-test: ## Unit, property and integration tests.
 	$(CARGO) build --locked
