@@ -2,7 +2,7 @@
 //! second argument says, under a counter of instructions; twice as often minus once is the step
 //! alone. The same figure on every machine, whatever else it does: `make instructions`.
 
-use std::{env, hint::black_box, time::Duration};
+use std::{env, hint::black_box, io::Write as _, time::Duration};
 
 use bytes::Bytes;
 use otlp::{
@@ -59,9 +59,11 @@ const STEPS: [Step; 11] = [
     }),
     ("pass-gzip", "100 spans, gzip, unpacked and proven", pass),
     ("counters", "100 spans received and delivered", counters),
-    ("framing-1", "200 requests of 1 span", |n| framing(n, 800)),
+    ("framing-1", "200 requests of 1 span", |n| {
+        framing(n, 800);
+    }),
     ("framing-100", "200 requests of 100 spans", |n| {
-        framing(n, 42_900)
+        framing(n, 42_900);
     }),
 ];
 
@@ -146,8 +148,13 @@ fn main() {
                 run(times);
             }
         }
-        _ => STEPS
-            .iter()
-            .for_each(|(name, what, _)| println!("{name}\t{what}")),
+        _ => {
+            let mut out = std::io::stdout().lock();
+            for (name, what, _) in STEPS {
+                if writeln!(out, "{name}\t{what}").is_err() {
+                    return;
+                }
+            }
+        }
     }
 }
