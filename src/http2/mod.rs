@@ -5,5 +5,7 @@ pub mod fields;
 pub mod flow;
 pub mod frame;
 pub mod hpack;
+mod remembered;
 pub mod request;
 pub mod server;
+mod write;

@@ -1,29 +1,26 @@
 //! Drives a connection: polls its protocol, then sends what that gathered, in one task.
 
 use std::{
-    cell::{Cell, RefCell},
     future::{Future, poll_fn},
-    task::{Context, Poll, Waker, ready},
+    task::{Context, Poll, ready},
 };
 
-use super::IoHandle;
+use super::{IoHandle, task::Task};
 
 /// A connection from the outside of its task: wake it, give it up.
 #[derive(Debug)]
 pub struct Driver {
     io: IoHandle,
-    waker: RefCell<Option<Waker>>,
-    abandoned: Cell<bool>,
+    task: Task,
 }
 
 impl Driver {
     /// The driver of a connection with this I/O.
     #[must_use]
-    pub const fn new(io: IoHandle) -> Self {
+    pub fn new(io: IoHandle) -> Self {
         Self {
             io,
-            waker: RefCell::new(None),
-            abandoned: Cell::new(false),
+            task: Task::default(),
         }
     }
 
@@ -35,31 +32,23 @@ impl Driver {
 
     /// Polls the connection again.
     pub fn wake(&self) {
-        let waker = self.waker.borrow_mut().take();
-        if let Some(waker) = waker {
-            waker.wake();
-        }
+        self.task.wake();
     }
 
     /// Gives the connection up: its task ends without another byte.
     pub fn abandon(&self) {
-        self.abandoned.set(true);
-        self.wake();
+        self.task.abandon();
     }
 
     /// Whether the connection was given up.
     #[must_use]
     pub const fn is_abandoned(&self) -> bool {
-        self.abandoned.get()
+        self.task.is_abandoned()
     }
 
     /// Registers the connection's task with the driver.
     pub fn register(&self, cx: &Context<'_>) {
-        let mut waker = self.waker.borrow_mut();
-        match waker.as_ref() {
-            Some(known) if known.will_wake(cx.waker()) => {}
-            _ => *waker = Some(cx.waker().clone()),
-        }
+        self.task.register(cx);
     }
 
     /// Polls `poll`, then sends what that gathered, until `poll` is ready and all is sent, or the
@@ -75,7 +64,7 @@ impl Driver {
         let mut put_off = false;
         poll_fn(move |cx| {
             self.register(cx);
-            if self.abandoned.get() {
+            if self.task.is_abandoned() {
                 return Poll::Ready(());
             }
             ended = ended || poll(cx).is_ready();

@@ -4,11 +4,11 @@ use std::{
     cell::{Cell, RefCell},
     io::{self, IoSlice},
     rc::Rc,
-    task::{Context, Poll, Waker, ready},
+    task::{Context, Poll, ready},
     time::Instant,
 };
 
-use super::Buffers;
+use super::{Buffers, task::Task};
 use crate::rt::{self, TcpStream};
 
 /// A socket with the times of its progress, and the task that drives it.
@@ -21,8 +21,7 @@ pub struct Link {
     read_at: Cell<Instant>,
     /// Since when the socket takes no bytes that wait.
     stuck_since: Cell<Option<Instant>>,
-    task: RefCell<Option<Waker>>,
-    abandoned: Cell<bool>,
+    task: Task,
 }
 
 impl Link {
@@ -34,8 +33,7 @@ impl Link {
             buffers,
             read_at: Cell::new(rt::now()),
             stuck_since: Cell::new(None),
-            task: RefCell::new(None),
-            abandoned: Cell::new(false),
+            task: Task::default(),
         }
     }
 
@@ -97,30 +95,22 @@ impl Link {
 
     /// Registers the task that drives the connection.
     pub fn register(&self, cx: &Context<'_>) {
-        let mut task = self.task.borrow_mut();
-        match task.as_ref() {
-            Some(known) if known.will_wake(cx.waker()) => {}
-            _ => *task = Some(cx.waker().clone()),
-        }
+        self.task.register(cx);
     }
 
     /// Polls the connection again.
     pub fn wake(&self) {
-        let task = self.task.borrow_mut().take();
-        if let Some(task) = task {
-            task.wake();
-        }
+        self.task.wake();
     }
 
     /// Gives the connection up: its task ends without another byte.
     pub fn abandon(&self) {
-        self.abandoned.set(true);
-        self.wake();
+        self.task.abandon();
     }
 
     /// Whether the connection was given up.
     #[must_use]
     pub const fn is_abandoned(&self) -> bool {
-        self.abandoned.get()
+        self.task.is_abandoned()
     }
 }

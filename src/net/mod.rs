@@ -9,6 +9,7 @@ mod hyper_io;
 mod io;
 mod link;
 mod listen;
+mod task;
 
 pub use buffers::Buffers;
 pub use driver::Driver;

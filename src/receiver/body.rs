@@ -156,15 +156,7 @@ impl<'a> Reader<'a> {
 
     /// Takes a piece of the body as it lies.
     pub(super) fn push(&mut self, mut chunk: Bytes) -> Result<(), Refusal> {
-        self.count(chunk.len());
-        if self.call.transport == Transport::Grpc && self.prefix.is_none() {
-            let taken = self.take_prefix(&chunk)?;
-            chunk.advance(taken);
-        }
-        if chunk.is_empty() {
-            return Ok(());
-        }
-        self.admit(chunk.len())?;
+        chunk.advance(self.accept(&chunk)?);
         if chunk.len() < SLICE_BYTES_MIN {
             self.tail.extend_from_slice(&chunk);
         } else {
@@ -183,17 +175,9 @@ impl<'a> Reader<'a> {
 
     /// Takes a piece of the body by copying it: behind the others, into memory that was reserved
     /// when the length was known.
-    pub(super) fn push_copy(&mut self, mut chunk: &[u8]) -> Result<(), Refusal> {
-        self.count(chunk.len());
-        if self.call.transport == Transport::Grpc && self.prefix.is_none() {
-            let taken = self.take_prefix(chunk)?;
-            chunk = &chunk[taken..];
-        }
-        if chunk.is_empty() {
-            return Ok(());
-        }
-        self.admit(chunk.len())?;
-        if self.tail.is_empty() && self.tail.capacity() == 0 {
+    pub(super) fn push_copy(&mut self, chunk: &[u8]) -> Result<(), Refusal> {
+        let chunk = &chunk[self.accept(chunk)?..];
+        if self.tail.capacity() == 0 {
             let declared = self.prefix.map(|prefix| prefix.len).or(self.call.length);
             self.tail = self
                 .context
@@ -204,10 +188,20 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn count(&self, bytes: usize) {
+    /// Counts a piece, takes the length prefix off its front and admits the rest; says where that
+    /// begins.
+    fn accept(&mut self, chunk: &[u8]) -> Result<usize, Refusal> {
         self.context
             .metrics
-            .bytes_received(u64::try_from(bytes).unwrap_or(u64::MAX));
+            .bytes_received(u64::try_from(chunk.len()).unwrap_or(u64::MAX));
+        let mut taken = 0;
+        if self.call.transport == Transport::Grpc && self.prefix.is_none() {
+            taken = self.take_prefix(chunk)?;
+        }
+        if taken < chunk.len() {
+            self.admit(chunk.len() - taken)?;
+        }
+        Ok(taken)
     }
 
     /// Holds the bytes that came against what was declared, and against the budget.

@@ -133,15 +133,11 @@ where
 {
     let opened = Opened::of(parts);
     let mut counted = Counted::begin(&opened, rt::now());
-    let outcome = match admit(context, connection, &opened) {
-        Ok(reader) => match body::read(context, reader, body).await {
-            Ok(reader) => match take(context, reader, &mut counted) {
-                Ok(ack) => ack.await,
-                Err(refusal) => Outcome::Refused(refusal),
-            },
-            Err(refusal) => Outcome::Refused(refusal),
-        },
-        Err(refusal) => Outcome::Refused(refusal),
+    let exported = async {
+        let reader = admit(context, connection, &opened)?;
+        let reader = body::read(context, reader, body).await?;
+        Ok(take(context, reader, &mut counted)?.await)
     };
+    let outcome = exported.await.unwrap_or_else(Outcome::Refused);
     counted.end(context, outcome)
 }

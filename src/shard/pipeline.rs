@@ -61,7 +61,6 @@ pub(super) struct Pipeline {
     answered_at: Cell<Instant>,
     /// When a batch of each signal may next go unfilled; only kept where no call waits.
     unfilled_at: Cell<[Option<Instant>; 4]>,
-    is_awaited: bool,
     draining: Cell<bool>,
     flush: Notify,
     finished: Notify,
@@ -94,7 +93,6 @@ impl Pipeline {
             gate,
             answered_at: Cell::new(rt::now()),
             unfilled_at: Cell::default(),
-            is_awaited: config.acknowledge != Acknowledge::Queued,
             draining: Cell::new(false),
             flush: Notify::default(),
             finished: Notify::default(),
@@ -187,7 +185,7 @@ impl Pipeline {
             count(batch.bytes()),
             batch.trigger(),
         );
-        if !self.is_awaited {
+        if !batch.is_awaited() {
             let mut unfilled_at = self.unfilled_at.get();
             unfilled_at[batch.signal().index()] = Some(batch.sealed_at() + UNAWAITED_PAUSE);
             self.unfilled_at.set(unfilled_at);

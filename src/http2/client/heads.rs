@@ -6,13 +6,8 @@ use std::rc::Rc;
 use crate::http2::{
     fields::Fields,
     hpack::{Decoder, HpackError, TABLE_BYTES_DEFAULT},
+    remembered::Remembered,
 };
-
-/// Blocks that are remembered on a connection: a head and trailers, and one of each to spare.
-const REMEMBERED_MAX: usize = 4;
-
-/// The longest block that is remembered, in bytes.
-const REMEMBERED_BYTES_MAX: usize = 1024;
 
 /// The fields of an answer's head, or of its trailers.
 #[derive(Clone, Debug)]
@@ -42,30 +37,25 @@ pub(super) enum BadHead {
     Malformed(&'static str),
 }
 
-/// Reads the header blocks of a connection.
-///
-/// A collector's answers have the same blocks over and over. While the table stays as it is they
-/// mean the same, so what was read is shared.
+/// Reads the header blocks of a connection: a collector's answers have the same over and over.
 #[derive(Debug)]
 pub(super) struct Heads {
     decoder: Decoder,
-    generation: u64,
-    remembered: Vec<(Box<[u8]>, Head)>,
+    remembered: Remembered<Head>,
 }
 
 impl Heads {
     pub(super) fn new(list_bytes_max: usize) -> Self {
-        let decoder = Decoder::new(TABLE_BYTES_DEFAULT, list_bytes_max);
         Self {
-            generation: decoder.generation(),
-            decoder,
-            remembered: Vec::new(),
+            decoder: Decoder::new(TABLE_BYTES_DEFAULT, list_bytes_max),
+            remembered: Remembered::default(),
         }
     }
 
     /// Reads one block.
     pub(super) fn read(&mut self, block: &[u8]) -> Result<Result<Head, BadHead>, HpackError> {
-        if let Some((_, head)) = self.remembered.iter().find(|(known, _)| **known == *block) {
+        let generation = self.decoder.generation();
+        if let Some(head) = self.remembered.find(block, generation) {
             return Ok(Ok(head.clone()));
         }
         let (mut reading, mut wrong) = (Reading::default(), None);
@@ -74,11 +64,6 @@ impl Heads {
                 wrong.get_or_insert(what);
             }
         });
-        let table_changed = self.decoder.generation() != self.generation;
-        if table_changed {
-            self.generation = self.decoder.generation();
-            self.remembered.clear();
-        }
         match read {
             Err(error) if error.is_of_message() => return Ok(Err(BadHead::TooLong)),
             read => read?,
@@ -91,11 +76,8 @@ impl Heads {
             length: reading.length,
             fields: Rc::new(reading.fields),
         };
-        if !table_changed && block.len() <= REMEMBERED_BYTES_MAX {
-            if self.remembered.len() >= REMEMBERED_MAX {
-                self.remembered.remove(0);
-            }
-            self.remembered.push((block.into(), head.clone()));
+        if self.decoder.generation() == generation {
+            self.remembered.add(block, generation, head.clone());
         }
         Ok(Ok(head))
     }
@@ -164,6 +146,7 @@ fn check(name: &[u8], value: &[u8]) -> Result<(), &'static str> {
 mod tests {
     use super::*;
     use crate::http2::hpack::encode;
+    use crate::http2::remembered::BLOCKS_MAX;
 
     fn read(fields: &[(&str, &str)]) -> Result<Head, BadHead> {
         let mut block = Vec::new();
@@ -236,6 +219,6 @@ mod tests {
         for status in 0x88..0x90 {
             heads.read(&[status]).unwrap().unwrap();
         }
-        assert!(heads.remembered.len() <= REMEMBERED_MAX);
+        assert!(heads.remembered.len() <= BLOCKS_MAX);
     }
 }

@@ -30,6 +30,7 @@ use super::{
     fields::Fields,
     flow::Window,
     frame::{ErrorCode, FRAME_BYTES_DEFAULT, PREFACE, Setting, WINDOW_DEFAULT},
+    write::Write as _,
 };
 
 /// What a client allows its peer.
@@ -249,7 +250,7 @@ impl<B: Buf> Client<B> {
     /// Ends the connection, in order: nothing is wanted any more, or the peer's end was met.
     pub fn end(&mut self, why: &str) {
         if self.ended.is_none() && self.peer.greeted {
-            self.output.go_away(ErrorCode::NO_ERROR);
+            self.output.go_away(0, ErrorCode::NO_ERROR);
         }
         self.break_off(why);
     }

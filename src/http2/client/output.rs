@@ -4,8 +4,9 @@ use std::{collections::VecDeque, io::IoSlice};
 
 use bytes::{Buf, Bytes};
 
-use crate::http2::frame::{
-    ACK, END_HEADERS, END_STREAM, ErrorCode, FRAME_BYTES_DEFAULT, Head, Kind, Setting,
+use crate::http2::{
+    frame::{ACK, END_STREAM, Head, Kind},
+    write::Write,
 };
 
 /// A piece of at least so many bytes is sent from where it lies; a smaller one is copied behind
@@ -115,21 +116,6 @@ impl Output {
         }
     }
 
-    pub(super) fn raw(&mut self, bytes: &[u8]) {
-        self.copied.extend_from_slice(bytes);
-        self.queued += bytes.len() as u64;
-        match self.pieces.back_mut() {
-            Some(Piece::Copied(len)) => *len += bytes.len(),
-            _ if bytes.is_empty() => {}
-            _ => self.pieces.push_back(Piece::Copied(bytes.len())),
-        }
-    }
-
-    fn frame(&mut self, kind: Kind, flags: u8, stream: u32, payload: &[u8]) {
-        self.raw(&Head::new(kind, flags, stream, payload.len()).to_bytes());
-        self.raw(payload);
-    }
-
     /// A frame that answers one of the peer's; `false` when too many wait for it to read.
     fn answer(&mut self, kind: Kind, payload: &[u8]) -> bool {
         if self.answers == 0 {
@@ -143,48 +129,12 @@ impl Output {
         fits
     }
 
-    pub(super) fn settings(&mut self, settings: &[Setting]) {
-        let payload: Vec<u8> = settings.iter().flat_map(|it| it.to_bytes()).collect();
-        self.frame(Kind::Settings, 0, 0, &payload);
-    }
-
     pub(super) fn settings_ack(&mut self) -> bool {
         self.answer(Kind::Settings, &[])
     }
 
     pub(super) fn ping_ack(&mut self, payload: &[u8]) -> bool {
         self.answer(Kind::Ping, payload)
-    }
-
-    pub(super) fn window_update(&mut self, stream: u32, bytes: u32) {
-        self.frame(Kind::WindowUpdate, 0, stream, &bytes.to_be_bytes());
-    }
-
-    pub(super) fn reset(&mut self, stream: u32, code: ErrorCode) {
-        self.frame(Kind::RstStream, 0, stream, &code.0.to_be_bytes());
-    }
-
-    pub(super) fn go_away(&mut self, code: ErrorCode) {
-        let mut payload = [0; 8];
-        payload[4..].copy_from_slice(&code.0.to_be_bytes());
-        self.frame(Kind::GoAway, 0, 0, &payload);
-    }
-
-    /// A header block after `prefix`, in as many frames as the smallest frame size needs.
-    pub(super) fn headers(&mut self, stream: u32, prefix: &[u8], block: &[u8], ends: bool) {
-        let end_stream = if ends { END_STREAM } else { 0 };
-        let first_len = block.len().min(FRAME_BYTES_DEFAULT - prefix.len());
-        let (first, mut rest) = block.split_at(first_len);
-        let last = |rest: &[u8]| if rest.is_empty() { END_HEADERS } else { 0 };
-        let flags = end_stream | last(rest);
-        self.raw(&Head::new(Kind::Headers, flags, stream, prefix.len() + first_len).to_bytes());
-        self.raw(prefix);
-        self.raw(first);
-        while !rest.is_empty() {
-            let (piece, after) = rest.split_at(rest.len().min(FRAME_BYTES_DEFAULT));
-            self.frame(Kind::Continuation, last(after), stream, piece);
-            rest = after;
-        }
     }
 
     /// The next `len` bytes of `body` as one frame.
@@ -208,9 +158,22 @@ impl Output {
     }
 }
 
+impl Write for Output {
+    fn raw(&mut self, bytes: &[u8]) {
+        self.copied.extend_from_slice(bytes);
+        self.queued += bytes.len() as u64;
+        match self.pieces.back_mut() {
+            Some(Piece::Copied(len)) => *len += bytes.len(),
+            _ if bytes.is_empty() => {}
+            _ => self.pieces.push_back(Piece::Copied(bytes.len())),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http2::frame::{END_HEADERS, FRAME_BYTES_DEFAULT};
     use proptest::{collection::vec, prelude::*};
 
     fn joined(output: &Output, pieces: usize) -> Vec<u8> {

@@ -12,6 +12,7 @@ use crate::http2::{
         self, ACK, END_HEADERS, END_STREAM, ErrorCode, FRAME_BYTES_DEFAULT, HEAD_BYTES, Kind,
         PADDED, PRIORITY, Setting, WINDOW_MAX,
     },
+    write::Write as _,
 };
 
 /// Bytes of one header block before it is unpacked.
@@ -47,7 +48,7 @@ impl<B: Buf> Client<B> {
             return;
         }
         if let Err(Fault(code, what)) = self.frames(bytes) {
-            self.output.go_away(code);
+            self.output.go_away(0, code);
             self.break_off(&format!("the peer broke HTTP/2 ({}): {what}", Named(code)));
         }
     }

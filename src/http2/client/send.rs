@@ -9,7 +9,7 @@ use std::rc::Rc;
 use bytes::Buf;
 
 use super::{Call, Client, Failure};
-use crate::http2::{flow::Window, frame::WINDOW_MAX, hpack::NO_TABLE};
+use crate::http2::{flow::Window, frame::WINDOW_MAX, hpack::NO_TABLE, write::Write as _};
 
 /// Bytes in the output above which no more of a body is put there.
 ///

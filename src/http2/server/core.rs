@@ -6,7 +6,6 @@ use super::{
     Event, Limits, Reply,
     heads::{Heads, Read},
     input::Step,
-    output::Output,
     streams::{Pending, Stream, Streams},
 };
 use crate::http2::{
@@ -16,6 +15,7 @@ use crate::http2::{
         Setting, WINDOW_DEFAULT, WINDOW_MAX,
     },
     hpack::{Decoder, TABLE_BYTES_DEFAULT},
+    write::Write as _,
 };
 
 /// The question whose answer shows that the peer has read the first `GOAWAY`.
@@ -48,7 +48,7 @@ pub(super) struct Core<H, T> {
     limits: Limits,
     heads: Heads<H>,
     streams: Streams<T>,
-    output: Output,
+    output: Vec<u8>,
     settled: bool,
     block: Option<Block>,
     last_stream: u32,
@@ -68,7 +68,7 @@ impl<H: Clone, T> Core<H, T> {
     pub(super) fn new(limits: &Limits, open: fn(&Parts) -> H) -> Self {
         let header_bytes = usize::try_from(limits.header_bytes).unwrap_or(usize::MAX);
         let streams_max = usize::try_from(limits.streams).unwrap_or(usize::MAX);
-        let mut output = Output::default();
+        let mut output = Vec::new();
         output.settings(&[
             Setting::MaxConcurrentStreams(limits.streams),
             Setting::InitialWindowSize(limits.stream_window),
@@ -112,7 +112,7 @@ impl<H: Clone, T> Core<H, T> {
     }
 
     pub(super) const fn output(&mut self) -> &mut Vec<u8> {
-        &mut self.output.bytes
+        &mut self.output
     }
 
     pub(super) fn is_done(&self) -> bool {
@@ -123,7 +123,7 @@ impl<H: Clone, T> Core<H, T> {
         if self.leaving == Leaving::No {
             self.leaving = Leaving::Announced;
             self.output.go_away(WINDOW_MAX, ErrorCode::NO_ERROR);
-            self.output.ping(0, LEAVING);
+            self.output.frame(Kind::Ping, 0, 0, &LEAVING);
         }
     }
 
@@ -484,7 +484,7 @@ impl<H: Clone, T> Core<H, T> {
                 _other => {}
             }
         }
-        self.output.settings_ack();
+        self.output.frame(Kind::Settings, ACK, 0, &[]);
         self.send_pending();
         Ok(())
     }
@@ -495,7 +495,7 @@ impl<H: Clone, T> Core<H, T> {
         }
         let payload = <[u8; 8]>::try_from(payload).map_err(|_| ErrorCode::FRAME_SIZE_ERROR)?;
         if !head.has(ACK) {
-            self.output.ping(ACK, payload);
+            self.output.frame(Kind::Ping, ACK, 0, &payload);
         } else if payload == LEAVING && self.leaving == Leaving::Announced {
             self.leaving = Leaving::After(self.last_stream);
             self.output.go_away(self.last_stream, ErrorCode::NO_ERROR);
@@ -547,7 +547,7 @@ impl<H: Clone, T> Core<H, T> {
         };
         stream.call = None;
         let alone = body.is_empty() && trailers.is_none();
-        self.output.headers(id, &head, alone);
+        self.output.headers(id, &[], &head, alone);
         if !alone {
             stream.pending = Some(Pending { body, trailers });
         }
@@ -577,10 +577,11 @@ impl<H: Clone, T> Core<H, T> {
             }
             let piece = pending.body.split_to(len);
             let last = pending.body.is_empty() && pending.trailers.is_none();
-            self.output.data(id, &piece, last);
+            let flags = if last { END_STREAM } else { 0 };
+            self.output.frame(Kind::Data, flags, id, &piece);
         }
         if let Some(trailers) = pending.trailers {
-            self.output.headers(id, &trailers, true);
+            self.output.headers(id, &[], &trailers, true);
         }
         true
     }

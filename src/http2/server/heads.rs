@@ -4,16 +4,9 @@ use http::request::Parts;
 
 use crate::http2::{
     hpack::{Decoder, HpackError},
+    remembered::Remembered,
     request::{Builder, Malformed},
 };
-
-/// Blocks that are remembered on a connection.
-///
-/// - Source: chosen: a sender repeats one a signal.
-const REMEMBERED_MAX: usize = 4;
-
-/// The longest block that is remembered, in bytes.
-const REMEMBERED_BYTES_MAX: usize = 1024;
 
 /// What a header block came to.
 #[derive(Debug)]
@@ -23,45 +16,28 @@ pub(super) enum Read<H> {
     TooLong,
 }
 
-/// Reads the header blocks of a connection.
-///
-/// After its first request a gRPC sender's block is a handful of references into the table, the
-/// same bytes each time. While the table stays as it is they mean the same, so what they were
-/// opened to is used again.
+/// Reads the header blocks of a connection: after its first request a gRPC sender's block is a
+/// handful of references into the table, the same bytes each time.
 pub(super) struct Heads<H> {
     decoder: Decoder,
     open: fn(&Parts) -> H,
-    remembered: Vec<Remembered<H>>,
-}
-
-struct Remembered<H> {
-    block: Box<[u8]>,
-    generation: u64,
-    head: H,
-    length: Option<u64>,
+    remembered: Remembered<(H, Option<u64>)>,
 }
 
 impl<H: Clone> Heads<H> {
-    pub(super) const fn new(decoder: Decoder, open: fn(&Parts) -> H) -> Self {
+    pub(super) fn new(decoder: Decoder, open: fn(&Parts) -> H) -> Self {
         Self {
             decoder,
             open,
-            remembered: Vec::new(),
+            remembered: Remembered::default(),
         }
     }
 
     /// Reads the block of a request.
     pub(super) fn read(&mut self, block: &[u8]) -> Result<Read<H>, HpackError> {
         let generation = self.decoder.generation();
-        let known = self
-            .remembered
-            .iter()
-            .find(|known| known.generation == generation && *known.block == *block);
-        if let Some(known) = known {
-            return Ok(Read::Head {
-                head: known.head.clone(),
-                length: known.length,
-            });
+        if let Some((head, length)) = self.remembered.find(block, generation).cloned() {
+            return Ok(Read::Head { head, length });
         }
         let mut builder = Builder::default();
         match self
@@ -76,25 +52,11 @@ impl<H: Clone> Heads<H> {
             return Ok(Read::Malformed);
         };
         let head = (self.open)(&parts);
-        // A block that changes the table means something else the next time.
-        if self.decoder.generation() == generation && block.len() <= REMEMBERED_BYTES_MAX {
-            self.remember(block, generation, &head, length);
+        if self.decoder.generation() == generation {
+            self.remembered
+                .add(block, generation, (head.clone(), length));
         }
         Ok(Read::Head { head, length })
-    }
-
-    fn remember(&mut self, block: &[u8], generation: u64, head: &H, length: Option<u64>) {
-        self.remembered
-            .retain(|known| known.generation == generation);
-        if self.remembered.len() >= REMEMBERED_MAX {
-            self.remembered.remove(0);
-        }
-        self.remembered.push(Remembered {
-            block: block.into(),
-            generation,
-            head: head.clone(),
-            length,
-        });
     }
 
     /// Reads the block of trailers: nothing in them is used, but the table must follow.
@@ -117,8 +79,6 @@ impl<H: Clone> Heads<H> {
 
 impl<H> std::fmt::Debug for Heads<H> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Heads")
-            .field("remembered", &self.remembered.len())
-            .finish_non_exhaustive()
+        f.debug_struct("Heads").finish_non_exhaustive()
     }
 }

@@ -3,7 +3,6 @@
 mod core;
 mod heads;
 mod input;
-mod output;
 mod streams;
 
 use bytes::Bytes;
