@@ -5,7 +5,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hdrhistogram::Histogram;
-use hdrhistogram::serialization::Deserializer;
+use hdrhistogram::serialization::{Deserializer, Serializer as _, V2DeflateSerializer};
 
 use crate::results::{Answers, Cost, Latency, Results, Run};
 
@@ -281,23 +281,31 @@ fn exact(parts: &[&Latency], worst: Latency) -> Latency {
         }
     }
     Latency {
-        p50_us: all.value_at_quantile(0.5),
-        p90_us: all.value_at_quantile(0.9),
-        p99_us: all.value_at_quantile(0.99),
-        p999_us: all.value_at_quantile(0.999),
-        histogram: written(&all).unwrap_or_default(),
-        ..worst
+        count: worst.count,
+        mean_us: worst.mean_us,
+        min_us: worst.min_us,
+        max_us: worst.max_us,
+        ..latency_of(&all)
     }
 }
 
-fn written(histogram: &Histogram<u64>) -> Option<String> {
-    use hdrhistogram::serialization::{Serializer as _, V2DeflateSerializer};
-
+/// A distribution in microseconds as it is reported.
+#[must_use]
+pub fn latency_of(histogram: &Histogram<u64>) -> Latency {
     let mut bytes = Vec::new();
-    V2DeflateSerializer::new()
-        .serialize(histogram, &mut bytes)
-        .ok()?;
-    Some(STANDARD.encode(bytes))
+    // Writing to memory does not fail.
+    let _length = V2DeflateSerializer::new().serialize(histogram, &mut bytes);
+    Latency {
+        count: histogram.len(),
+        mean_us: histogram.mean(),
+        min_us: histogram.min(),
+        p50_us: histogram.value_at_quantile(0.5),
+        p90_us: histogram.value_at_quantile(0.9),
+        p99_us: histogram.value_at_quantile(0.99),
+        p999_us: histogram.value_at_quantile(0.999),
+        max_us: histogram.max(),
+        histogram: STANDARD.encode(bytes),
+    }
 }
 
 fn total<'a>(parts: impl Iterator<Item = &'a Answers>) -> Answers {
@@ -382,17 +390,7 @@ mod tests {
         for value in values {
             histogram.record(value).unwrap();
         }
-        Latency {
-            count: histogram.len(),
-            mean_us: histogram.mean(),
-            min_us: histogram.min(),
-            p50_us: histogram.value_at_quantile(0.5),
-            p90_us: histogram.value_at_quantile(0.9),
-            p99_us: histogram.value_at_quantile(0.99),
-            p999_us: histogram.value_at_quantile(0.999),
-            max_us: histogram.max(),
-            histogram: written(&histogram).unwrap(),
-        }
+        latency_of(&histogram)
     }
 
     #[test]

@@ -9,6 +9,7 @@
 //!   with what arrived. Pure.
 //! - [`schedule`] says when each request is due. Pure.
 //! - [`send`] and [`collect`] are the two ends; [`proxy`] is the bound to compare with.
+//! - [`rpc`] is what both ends know of gRPC's statuses.
 //! - [`host`] starts, pins and prices processes.
 //! - [`scenario`] runs one test from a file; [`compare`] runs it against several systems in turn.
 //! - [`results`] is what all of them report; [`figures`] reads it, [`report`] shows it to people.
@@ -22,6 +23,7 @@ pub mod host;
 pub mod proxy;
 pub mod report;
 pub mod results;
+pub mod rpc;
 pub mod scenario;
 pub mod schedule;
 pub mod send;

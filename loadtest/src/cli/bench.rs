@@ -3,13 +3,14 @@
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::compare::{Rounds, interleave, judge};
+use crate::compare::{Rounds, interleave, judge, kept};
 use crate::host;
 use crate::report::{self, Screen};
 use crate::results::{Results, VERSION};
@@ -57,14 +58,14 @@ enum Format {
 }
 
 /// What the rounds of one scenario came to.
-pub(super) struct Outcome {
-    pub(super) results: Results,
+struct Outcome {
+    results: Results,
     /// Whether every system could be measured to the end.
-    pub(super) complete: bool,
+    complete: bool,
 }
 
 impl Bench {
-    pub(super) fn presets(&self) -> anyhow::Result<Presets> {
+    fn presets(&self) -> anyhow::Result<Presets> {
         let harness = std::env::current_exe().context("cannot tell where this program is")?;
         Ok(Presets {
             harness,
@@ -73,7 +74,7 @@ impl Bench {
     }
 
     /// Reads and checks every scenario before the first is run.
-    pub(super) fn read(&self) -> anyhow::Result<Vec<Scenario>> {
+    fn read(&self) -> anyhow::Result<Vec<Scenario>> {
         self.scenarios
             .iter()
             .map(|path| self.adjusted(path))
@@ -99,9 +100,38 @@ impl Bench {
         Ok(scenario)
     }
 
+    /// Measures every scenario, prints the results, and says whether all could be measured and the
+    /// first system kept its objectives. `choose` names a scenario's systems, and whether the raw
+    /// proxy joins them.
+    pub(super) fn all(
+        &self,
+        choose: impl Fn(&Presets, &Scenario) -> anyhow::Result<(Vec<System>, bool)>,
+    ) -> anyhow::Result<ExitCode> {
+        let presets = self.presets()?;
+        let mut all = Vec::new();
+        let mut good = true;
+        for scenario in self.read()? {
+            let (mut systems, with_proxy) = choose(&presets, &scenario)?;
+            let first = systems[0].name.clone();
+            let proxy = presets.proxy();
+            if with_proxy && systems.iter().all(|system| system.name != proxy.name) {
+                systems.push(proxy);
+            }
+            let outcome = self.measure(&presets, &scenario, &systems)?;
+            good &= outcome.complete && kept(&outcome.results.runs, &first);
+            all.push(outcome.results);
+        }
+        self.print(all)?;
+        Ok(if good {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        })
+    }
+
     /// Runs the systems in turn, and judges and saves the results. An interruption ends everything
     /// that was started.
-    pub(super) fn measure(
+    fn measure(
         &self,
         presets: &Presets,
         scenario: &Scenario,
@@ -153,7 +183,7 @@ impl Bench {
     }
 
     /// Prints the results of all scenarios.
-    pub(super) fn print(&self, all: Vec<Results>) -> anyhow::Result<()> {
+    fn print(&self, all: Vec<Results>) -> anyhow::Result<()> {
         let Some(results) = report::merge(all) else {
             return Ok(());
         };

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::bench::Bench;
-use crate::compare::{choose, kept, read_systems};
+use crate::compare::{choose, read_systems};
 
 /// Arguments of `loadtest compare`.
 #[derive(Debug, Args)]
@@ -28,29 +28,13 @@ pub(super) struct Compare {
 
 impl Compare {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        let presets = self.bench.presets()?;
         let listed = self
             .systems
             .as_deref()
             .map_or_else(|| Ok(Vec::new()), read_systems)?;
-        let mut all = Vec::new();
-        let mut good = true;
-        for scenario in self.bench.read()? {
-            let mut systems = choose(&scenario, &presets, &self.asked, &listed)?;
-            let first = systems[0].name.clone();
-            let proxy = presets.proxy();
-            if !self.no_proxy && systems.iter().all(|system| system.name != proxy.name) {
-                systems.push(proxy);
-            }
-            let outcome = self.bench.measure(&presets, &scenario, &systems)?;
-            good &= outcome.complete && kept(&outcome.results.runs, &first);
-            all.push(outcome.results);
-        }
-        self.bench.print(all)?;
-        Ok(if good {
-            ExitCode::SUCCESS
-        } else {
-            ExitCode::FAILURE
+        self.bench.all(|presets, scenario| {
+            let systems = choose(scenario, presets, &self.asked, &listed)?;
+            Ok((systems, !self.no_proxy))
         })
     }
 }

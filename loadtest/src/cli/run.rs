@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::bench::Bench;
-use crate::compare::{choose, kept};
+use crate::compare::choose;
 
 /// Arguments of `loadtest run`.
 #[derive(Debug, Args)]
@@ -20,26 +20,10 @@ pub(super) struct Run {
 
 impl Run {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        let presets = self.bench.presets()?;
         let asked: Vec<String> = self.system.into_iter().collect();
-        let mut all = Vec::new();
-        let mut good = true;
-        for scenario in self.bench.read()? {
-            let mut systems = choose(&scenario, &presets, &asked, &[])?;
-            let name = systems[0].name.clone();
-            let proxy = presets.proxy();
-            if (scenario.proxy || scenario.slo.needs_proxy()) && name != proxy.name {
-                systems.push(proxy);
-            }
-            let outcome = self.bench.measure(&presets, &scenario, &systems)?;
-            good &= outcome.complete && kept(&outcome.results.runs, &name);
-            all.push(outcome.results);
-        }
-        self.bench.print(all)?;
-        Ok(if good {
-            ExitCode::SUCCESS
-        } else {
-            ExitCode::FAILURE
+        self.bench.all(|presets, scenario| {
+            let systems = choose(scenario, presets, &asked, &[])?;
+            Ok((systems, scenario.proxy || scenario.slo.needs_proxy()))
         })
     }
 }

@@ -12,11 +12,13 @@ use prost::Message;
 use serde_json::json;
 
 use super::{
-    behave::{Code, RetryAfter, Size},
+    behave::{RetryAfter, Size},
     request::{Form, PREFIX},
-    rpc::Status,
 };
-use crate::telemetry::Signal;
+use crate::{
+    rpc::{Code, Status},
+    telemetry::Signal,
+};
 
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");

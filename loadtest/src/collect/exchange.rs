@@ -10,12 +10,13 @@ use bytes::Bytes;
 
 use super::{
     answer::Answer,
-    behave::{Act, Code, Struck, Switch},
+    behave::{Act, Struck, Switch},
     body::TooLarge,
     inflate::LARGEST,
     request::{Form, Head, grpc_message},
     tally::Tally,
 };
+use crate::rpc::Code;
 
 /// What a collector's connections share.
 #[derive(Debug)]

@@ -23,7 +23,6 @@ mod link;
 mod port;
 mod process;
 mod request;
-mod rpc;
 mod server;
 mod tally;
 pub mod tls;

@@ -2,8 +2,11 @@
 
 use http::{Method, header, request::Parts};
 
-use super::{answer::Answer, behave::Code, inflate::Coding};
-use crate::telemetry::{Encoding, Signal};
+use super::{answer::Answer, inflate::Coding};
+use crate::{
+    rpc::Code,
+    telemetry::{Encoding, Signal},
+};
 
 /// How a request is framed and answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

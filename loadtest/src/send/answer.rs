@@ -8,6 +8,8 @@ use std::{
 use http::{HeaderMap, StatusCode};
 use prost::Message;
 
+use crate::rpc::{Code, Status};
+
 /// What became of a request.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Verdict {
@@ -65,9 +67,10 @@ impl Answer {
     }
 
     fn named(code: usize, verdict: Verdict) -> Self {
-        let status = GRPC
-            .get(code)
-            .map_or_else(|| format!("grpc-status {code}").into(), |&name| name.into());
+        let status = Code::all().nth(code).map_or_else(
+            || format!("grpc-status {code}").into(),
+            |code| code.name().into(),
+        );
         Self { status, verdict }
     }
 
@@ -107,27 +110,6 @@ pub(super) enum Body<'a> {
     /// Not an OTLP answer at all.
     Foreign,
 }
-
-/// gRPC status codes by number.
-const GRPC: [&str; 17] = [
-    "OK",
-    "CANCELLED",
-    "UNKNOWN",
-    "INVALID_ARGUMENT",
-    "DEADLINE_EXCEEDED",
-    "NOT_FOUND",
-    "ALREADY_EXISTS",
-    "PERMISSION_DENIED",
-    "RESOURCE_EXHAUSTED",
-    "FAILED_PRECONDITION",
-    "ABORTED",
-    "OUT_OF_RANGE",
-    "UNIMPLEMENTED",
-    "INTERNAL",
-    "UNAVAILABLE",
-    "DATA_LOSS",
-    "UNAUTHENTICATED",
-];
 
 /// The one message of an answer: a length of five bytes before it, not compressed.
 fn message(body: &[u8]) -> Option<&[u8]> {
@@ -187,35 +169,6 @@ fn partial(rejected: i64) -> Verdict {
     }
 }
 
-/// `google.rpc.Status`, as far as delays are concerned.
-#[derive(Clone, PartialEq, Message)]
-struct Status {
-    #[prost(message, repeated, tag = "3")]
-    details: Vec<Any>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Any {
-    #[prost(string, tag = "1")]
-    type_url: String,
-    #[prost(bytes = "vec", tag = "2")]
-    value: Vec<u8>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct RetryInfo {
-    #[prost(message, optional, tag = "1")]
-    retry_delay: Option<Delay>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Delay {
-    #[prost(int64, tag = "1")]
-    seconds: i64,
-    #[prost(int32, tag = "2")]
-    nanos: i32,
-}
-
 /// The delay of a `google.rpc.RetryInfo` in `grpc-status-details-bin`.
 fn retry_info(trailers: &HeaderMap) -> Option<Duration> {
     use base64::{Engine, alphabet, engine};
@@ -228,14 +181,7 @@ fn retry_info(trailers: &HeaderMap) -> Option<Duration> {
     let details = BASE64
         .decode(trailers.get("grpc-status-details-bin")?)
         .ok()?;
-    let status = Status::decode(&details[..]).ok()?;
-    let info = status
-        .details
-        .iter()
-        .find(|any| any.type_url.ends_with("/google.rpc.RetryInfo"))?;
-    let delay = RetryInfo::decode(&info.value[..]).ok()?.retry_delay?;
-    let seconds = u64::try_from(delay.seconds).ok()?;
-    Some(Duration::new(seconds, u32::try_from(delay.nanos).ok()?))
+    Status::decode(&details[..]).ok()?.retry_delay()
 }
 
 /// `Retry-After`, in seconds or as a date.
@@ -258,6 +204,7 @@ mod tests {
     use http::HeaderValue;
 
     use super::*;
+    use crate::rpc::status::{Any, Delay, RetryInfo};
 
     const OK: &[u8] = &[0, 0, 0, 0, 0];
 
@@ -269,14 +216,15 @@ mod tests {
 
     fn with_delay(status: &str, seconds: i64, nanos: i32, padded: bool) -> HeaderMap {
         let delay = Delay { seconds, nanos };
-        let info = RetryInfo {
-            retry_delay: Some(delay),
-        };
+        let info = RetryInfo { delay: Some(delay) };
         let any = Any {
             type_url: "type.googleapis.com/google.rpc.RetryInfo".into(),
             value: info.encode_to_vec(),
         };
-        let status_ = Status { details: vec![any] };
+        let status_ = Status {
+            details: vec![any],
+            ..Status::default()
+        };
         let mut text = BASE64_STANDARD.encode(status_.encode_to_vec());
         if !padded {
             text = text.trim_end_matches('=').into();
@@ -330,10 +278,10 @@ mod tests {
     #[test]
     fn grpc_refusals() {
         let second = Duration::from_secs(1);
-        for (code, name) in GRPC.iter().enumerate().skip(1) {
+        for (code, name) in Code::all().map(Code::name).enumerate().skip(1) {
             let code_ = code.to_string();
             let bare = Answer::grpc(&trailers(&code_), b"");
-            assert_eq!(bare.status, *name);
+            assert_eq!(bare.status, name);
             let delayed = Answer::grpc(&with_delay(&code_, 1, 0, true), b"").verdict;
             match code {
                 1 | 4 | 10 | 11 | 14 | 15 => {

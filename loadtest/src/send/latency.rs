@@ -2,13 +2,7 @@
 
 use std::time::Duration;
 
-use base64::{Engine, prelude::BASE64_STANDARD};
-use hdrhistogram::{
-    Histogram,
-    serialization::{Serializer, V2DeflateSerializer},
-};
-
-use crate::results;
+use hdrhistogram::Histogram;
 
 /// The largest latency that is told apart: a minute.
 const MOST: u64 = 60_000_000;
@@ -25,27 +19,12 @@ pub(super) fn record(histogram: &mut Histogram<u64>, duration: Duration) {
     histogram.saturating_record(micros.clamp(1, MOST));
 }
 
-/// The distribution as it is reported.
-pub(super) fn summary(histogram: &Histogram<u64>) -> results::Latency {
-    let mut whole = Vec::new();
-    // Writing to memory does not fail.
-    let _length = V2DeflateSerializer::new().serialize(histogram, &mut whole);
-    results::Latency {
-        count: histogram.len(),
-        mean_us: histogram.mean(),
-        min_us: histogram.min(),
-        p50_us: histogram.value_at_quantile(0.5),
-        p90_us: histogram.value_at_quantile(0.9),
-        p99_us: histogram.value_at_quantile(0.99),
-        p999_us: histogram.value_at_quantile(0.999),
-        max_us: histogram.max(),
-        histogram: BASE64_STANDARD.encode(whole),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use base64::{Engine, prelude::BASE64_STANDARD};
+
     use super::*;
+    use crate::figures::latency_of;
 
     #[test]
     fn a_summary_has_the_whole_distribution() {
@@ -53,7 +32,7 @@ mod tests {
         for micros in 1..=1000 {
             record(&mut times, Duration::from_micros(micros));
         }
-        let summary = summary(&times);
+        let summary = latency_of(&times);
         assert_eq!(
             (summary.count, summary.p50_us, summary.p99_us),
             (1000, 500, 990)

@@ -52,6 +52,7 @@ pub use summary::summary;
 
 use crate::{
     audit::Acknowledged,
+    figures::latency_of,
     results::{self, SendPoint, SendReport},
     schedule::Timeline,
     telemetry::Payloads,
@@ -224,8 +225,8 @@ fn conclude(
 ) -> Outcome {
     let tally = &mut *sender.tally.borrow_mut();
     let source = sender.source.borrow();
-    let times = latency::summary(&tally.times);
-    let raw = latency::summary(&tally.raw);
+    let times = latency_of(&tally.times);
+    let raw = latency_of(&tally.raw);
     let open = matches!(settings.load, Load::Open(_));
     let honesty = judge(&Evidence {
         late_p99_us: tally.late.value_at_quantile(0.99),

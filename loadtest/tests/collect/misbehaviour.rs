@@ -9,7 +9,7 @@ use std::{
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 use bytes::Bytes;
 use futures_util::{FutureExt, poll};
-use loadtest::{collect::behave::Code, results::CollectReport, telemetry::Signal};
+use loadtest::{results::CollectReport, rpc::Code, telemetry::Signal};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use prost::Message;
 use tokio::{

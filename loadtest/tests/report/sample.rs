@@ -3,10 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use hdrhistogram::Histogram;
-use hdrhistogram::serialization::{Serializer as _, V2DeflateSerializer};
+use loadtest::figures::latency_of;
 use loadtest::results::{
     Answers, Audit, CollectReport, Cost, CostPoint, Delays, Honesty, Latency, Machine, Results,
     Run, SendPoint, SendReport, VERSION, Verdict,
@@ -123,21 +121,7 @@ fn latency(median: f64, seed: u64, stall: (f64, f64)) -> Latency {
             .record((median * tail + wait) as u64)
             .expect("it resizes");
     }
-    let mut bytes = Vec::new();
-    V2DeflateSerializer::new()
-        .serialize(&histogram, &mut bytes)
-        .expect("memory takes it");
-    Latency {
-        count: histogram.len(),
-        mean_us: histogram.mean(),
-        min_us: histogram.min(),
-        p50_us: histogram.value_at_quantile(0.5),
-        p90_us: histogram.value_at_quantile(0.9),
-        p99_us: histogram.value_at_quantile(0.99),
-        p999_us: histogram.value_at_quantile(0.999),
-        max_us: histogram.max(),
-        histogram: STANDARD.encode(bytes),
-    }
+    latency_of(&histogram)
 }
 
 fn steady(system: &System, round: u64) -> Run {

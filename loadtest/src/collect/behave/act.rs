@@ -2,7 +2,8 @@
 
 use std::{fmt, time::Duration};
 
-use super::{Code, Size, units::written};
+use super::{Size, units::written};
+use crate::rpc::Code;
 
 /// What is done to a request instead of, or besides, accepting it.
 #[derive(Clone, Debug, PartialEq, Eq)]

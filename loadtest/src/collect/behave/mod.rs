@@ -19,7 +19,6 @@
 mod act;
 mod phase;
 mod script;
-mod status;
 mod switch;
 mod units;
 mod words;
@@ -27,7 +26,6 @@ mod words;
 pub use act::{Act, RetryAfter};
 pub use phase::Phase;
 pub use script::{Moment, Script};
-pub use status::Code;
 pub use switch::{Struck, Switch};
 pub use units::{Share, Size};
 pub use words::SpecError;

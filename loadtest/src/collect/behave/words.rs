@@ -2,7 +2,8 @@
 
 use std::{fmt, str::FromStr, time::Duration};
 
-use super::{Act, Code, Phase, RetryAfter, Script, Share, Size, act, units::duration};
+use super::{Act, Phase, RetryAfter, Script, Share, Size, act, units::duration};
+use crate::rpc::Code;
 
 /// Why a line of text is no behaviour: what is wrong, and what is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
