@@ -166,13 +166,25 @@ pub enum Reason {
     Connection,
     /// The collector did not answer within the operation timeout.
     Timeout,
+    /// The circuit breaker of every collector is open: no call is made.
+    CircuitOpen,
+    /// The sender has gone, or its own deadline has passed, before the data was sent on.
+    Cancelled,
+    /// The spool holds all that it may.
+    SpoolFull,
+    /// The disk of the spool does not take the data.
+    SpoolFailed,
+    /// The data was older than the spool keeps it.
+    SpoolExpired,
+    /// The data can no longer be read from the disk of the spool.
+    SpoolDamaged,
     /// The collector answered with this code.
     Collector(Code),
 }
 
 impl Reason {
     /// Reasons that this process finds itself, in the order of [`Reason::index`].
-    const OWN: [Self; 10] = [
+    const OWN: [Self; 16] = [
         Self::Malformed,
         Self::TooLarge,
         Self::UnknownPath,
@@ -183,6 +195,12 @@ impl Reason {
         Self::Draining,
         Self::Connection,
         Self::Timeout,
+        Self::CircuitOpen,
+        Self::Cancelled,
+        Self::SpoolFull,
+        Self::SpoolFailed,
+        Self::SpoolExpired,
+        Self::SpoolDamaged,
     ];
 
     /// How many reasons there are.
@@ -209,6 +227,12 @@ impl Reason {
             Self::Draining => 7,
             Self::Connection => 8,
             Self::Timeout => 9,
+            Self::CircuitOpen => 10,
+            Self::Cancelled => 11,
+            Self::SpoolFull => 12,
+            Self::SpoolFailed => 13,
+            Self::SpoolExpired => 14,
+            Self::SpoolDamaged => 15,
             Self::Collector(code) => Self::OWN.len() + code as usize,
         }
     }
@@ -227,6 +251,12 @@ impl Reason {
             Self::Draining => "draining",
             Self::Connection => "connection",
             Self::Timeout => "timeout",
+            Self::CircuitOpen => "circuit_open",
+            Self::Cancelled => "sender_gone",
+            Self::SpoolFull => "spool_full",
+            Self::SpoolFailed => "spool_failed",
+            Self::SpoolExpired => "spool_expired",
+            Self::SpoolDamaged => "spool_damaged",
             Self::Collector(code) => code.name(),
         }
     }
@@ -241,7 +271,15 @@ impl Reason {
             Self::Unsupported => (Code::Unimplemented, 415, false),
             Self::SlowBody => (Code::Cancelled, 408, false),
             Self::MemoryFull => (Code::ResourceExhausted, 429, true),
-            Self::Draining | Self::Connection | Self::Timeout => (Code::Unavailable, 503, true),
+            Self::Draining
+            | Self::Connection
+            | Self::Timeout
+            | Self::CircuitOpen
+            | Self::SpoolFull
+            | Self::SpoolFailed
+            | Self::SpoolExpired
+            | Self::SpoolDamaged => (Code::Unavailable, 503, true),
+            Self::Cancelled => (Code::DeadlineExceeded, 504, true),
             Self::Collector(code) => {
                 let retryable = code.is_retryable(with_retry_info);
                 let status = match code {

@@ -135,13 +135,24 @@ impl Ledger {
 }
 
 /// A copy of a [`Ledger`], or the sum of several.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Reading {
     /// Items received, by [`Transport`].
     pub(super) received_by: [u64; 2],
     pub(super) delivered: u64,
     pub(super) sampled: u64,
     failed: [[u64; REASONS]; 3],
+}
+
+impl Default for Reading {
+    fn default() -> Self {
+        Self {
+            received_by: [0; 2],
+            delivered: 0,
+            sampled: 0,
+            failed: [[0; REASONS]; 3],
+        }
+    }
 }
 
 impl Reading {
