@@ -33,6 +33,24 @@ async fn an_idle_forwarder_ends_well_on_either_signal() {
     }
 }
 
+#[tokio::test]
+async fn a_forwarder_that_was_killed_starts_again_at_once_on_its_ports() {
+    let collector = Collector::start().await;
+    let otlp = Setup::to([&collector]).start().await;
+    let mut sender = otlp.sender(Transport::Grpc).await;
+    assert!(sender.send(&payload(Signal::Logs, 1)).await.accepted());
+    let [grpc, http, admin] =
+        ["grpc", "http", "admin"].map(|listener| otlp.address(listener).to_string());
+    otlp.kill9().await;
+    let again = Setup::to([&collector])
+        .set("OTLP_LISTEN_GRPC", &grpc)
+        .set("OTLP_LISTEN_HTTP", &http)
+        .set("OTLP_LISTEN_ADMIN", &admin);
+    let otlp = again.start().await;
+    let mut sender = otlp.sender(Transport::Grpc).await;
+    assert!(sender.send(&payload(Signal::Logs, 1)).await.accepted());
+}
+
 /// Senders that never stop: each connection carries a few requests, then a new one is opened.
 /// They end when no connection can be made any more, and tell every acknowledged id.
 fn keep_sending(otlp: &Otlp, senders: usize) -> (JoinSet<()>, mpsc::UnboundedReceiver<u64>) {
