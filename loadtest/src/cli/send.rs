@@ -128,6 +128,9 @@ pub(super) struct Send {
     /// No progress and no summary on stderr.
     #[arg(long)]
     quiet: bool,
+    /// Say {"acknowledged":REQUESTS} on stdout, that often at the most and when it has changed.
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    tell: Option<Duration>,
 }
 
 impl Send {
@@ -211,6 +214,7 @@ impl Send {
             start,
             hlog: self.hlog.clone(),
             quiet: self.quiet,
+            tell: self.tell,
         })
     }
 }

@@ -27,6 +27,7 @@ mod settings;
 mod source;
 mod summary;
 mod tally;
+mod tell;
 mod timer;
 mod window;
 
@@ -148,6 +149,9 @@ async fn send(settings: &Settings) -> anyhow::Result<Outcome> {
     let recorder = Recorder::new(settings, sender.window)?;
     let recorder = spawn_local(recorder.record(sender.clone()));
 
+    let telling = settings
+        .tell
+        .map(|every| spawn_local(tell::acknowledged(sender.clone(), every)));
     tokio::select! {
         outcome = pace(&sender, timeline) => outcome?,
         () = ended_by_signal() => sender.stopped.set(true),
@@ -157,6 +161,9 @@ async fn send(settings: &Settings) -> anyhow::Result<Outcome> {
     sender.places.close();
     for place in join_all(places).await {
         place.context("a place in flight failed")?;
+    }
+    if let Some(telling) = telling {
+        telling.abort();
     }
     sender.ended.notify_one();
     let recorded = recorder.await.context("the recorder failed")??;

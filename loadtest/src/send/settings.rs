@@ -184,6 +184,8 @@ pub struct Settings {
     pub hlog: Option<PathBuf>,
     /// No progress on stderr.
     pub quiet: bool,
+    /// How often to say on stdout how many requests were acknowledged.
+    pub tell: Option<Duration>,
 }
 
 impl Settings {

@@ -54,6 +54,8 @@ pub(super) struct Tally {
     pub(super) left: u64,
     pub(super) in_flight: u64,
     pub(super) acknowledged: Acknowledged,
+    /// Requests acknowledged in full, those of the warm-up too.
+    pub(super) acknowledged_requests: u64,
     interval: Interval,
     closed_at: Duration,
 }
@@ -75,6 +77,7 @@ impl Tally {
             left: 0,
             in_flight: 0,
             acknowledged: Acknowledged::default(),
+            acknowledged_requests: 0,
             interval: Interval::new(),
             closed_at: Duration::ZERO,
         }
@@ -160,7 +163,10 @@ impl Tally {
     ) {
         let ids = request.ids.clone();
         match verdict {
-            Verdict::Accepted => self.acknowledged.accept(ids),
+            Verdict::Accepted => {
+                self.acknowledged_requests += 1;
+                self.acknowledged.accept(ids);
+            }
             Verdict::Refused(_) | Verdict::Rejected => self.acknowledged.refuse(ids),
             // Which items a partial success rejects is not said: each may arrive or not.
             Verdict::Partial(_) | Verdict::Unanswered => self.acknowledged.unanswered(ids),

@@ -53,6 +53,7 @@ fn settings(target: SocketAddr, protocol: Protocol) -> Settings {
         start: Start::Ready,
         hlog: None,
         quiet: true,
+        tell: None,
     }
 }
 
