@@ -7,6 +7,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use rustix::process::Signal;
 use tokio::time::{Instant, sleep};
 
 use super::scrape::Scrape;
@@ -165,6 +166,11 @@ impl Forwarder {
         };
         let grpc = self.places.grpc;
         wait_until_ready(self.running()?, &ready, grpc, START).await
+    }
+
+    /// Stops all of its threads where they are.
+    pub(super) fn stand_still(&mut self) -> anyhow::Result<()> {
+        self.running()?.signal(Signal::STOP)
     }
 
     /// Kills it. An error where it had ended by itself: it must not.

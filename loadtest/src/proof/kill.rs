@@ -1,4 +1,4 @@
-//! The system under test is killed under load, again and again.
+//! The system under test is killed under load, again and again, or its power is cut.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use tokio::time::sleep;
 
+use super::disk::Disk;
 use super::ends::{Collector, Load, Sender, Senders};
 use super::forwarder::{Acknowledge, Forwarder, Plan};
 use super::report::Report;
@@ -43,6 +44,19 @@ const LOADS: [Load; 3] = [
     },
 ];
 
+/// How a life ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The process is killed, and the next one finds the disk as it is.
+    Kill,
+    /// The power is cut: the next process finds what was on the disk itself, of so many MiB, and
+    /// nothing of what the kernel had not written yet.
+    PowerCut {
+        /// Size of the disk.
+        mib: u64,
+    },
+}
+
 /// What to do.
 #[derive(Debug)]
 pub struct Kills<'a> {
@@ -58,7 +72,9 @@ pub struct Kills<'a> {
     pub shards: usize,
     /// Environment of the system on top of all that.
     pub env: BTreeMap<String, String>,
-    /// How often it is killed.
+    /// How each of its lives ends.
+    pub end: End,
+    /// How many they are.
     pub rounds: usize,
     /// What the rounds are drawn from.
     pub seed: u64,
@@ -78,8 +94,12 @@ pub struct Kills<'a> {
 pub async fn kill(kills: &Kills<'_>) -> anyhow::Result<Report> {
     let began = Instant::now();
     let mut field = Field::set(kills).await?;
+    let family = match kills.end {
+        End::Kill => "kill",
+        End::PowerCut { .. } => "power-cut",
+    };
     let mut report = Report {
-        family: format!("kill-{}", kills.acknowledge),
+        family: format!("{family}-{}", kills.acknowledge),
         seed: kills.seed,
         ..Report::default()
     };
@@ -92,7 +112,7 @@ pub async fn kill(kills: &Kills<'_>) -> anyhow::Result<Report> {
                 round.moment
             )
         };
-        if !report.take(field.round(round).await.with_context(name)) {
+        if !report.take(field.round(number + 1, round).await.with_context(name)) {
             break;
         }
         report.rounds += 1;
@@ -114,6 +134,8 @@ struct Field {
     collector: Collector,
     forwarder: Forwarder,
     senders: Senders,
+    /// Where the power is cut.
+    disk: Option<Disk>,
 }
 
 impl Field {
@@ -121,6 +143,11 @@ impl Field {
     async fn set(kills: &Kills<'_>) -> anyhow::Result<Self> {
         let (harness, dir) = (kills.harness, &kills.dir);
         let collector = Collector::start(harness, dir).await?;
+        let disk = match kills.end {
+            End::Kill => None,
+            End::PowerCut { mib } => Some(Disk::make(dir, mib)?),
+        };
+        let volume = disk.as_ref().map_or(dir.as_path(), Disk::folder);
         let plan = Plan {
             harness,
             system: kills.system,
@@ -128,7 +155,7 @@ impl Field {
             protocol: kills.protocol,
             shards: kills.shards,
             env: &kills.env,
-            spool: dir.join("spool"),
+            spool: volume.join("spool"),
         };
         let mut forwarder = Forwarder::new(&plan, collector.address(), dir)?;
         forwarder.start()?;
@@ -145,11 +172,12 @@ impl Field {
             collector,
             forwarder,
             senders,
+            disk,
         })
     }
 
     /// The forwarder lives as the round says, is killed and started again.
-    async fn round(&mut self, round: Round) -> anyhow::Result<()> {
+    async fn round(&mut self, number: usize, round: Round) -> anyhow::Result<()> {
         self.collector.behave(round.weather.behaviour()).await?;
         match round.moment {
             Moment::Starting(after) => sleep(after).await,
@@ -162,7 +190,17 @@ impl Field {
                 self.senders.until_more(requests, Round::LONGEST).await?;
             }
         }
-        self.forwarder.kill().await?;
+        match &mut self.disk {
+            None => self.forwarder.kill().await?,
+            Some(disk) => {
+                // What is acknowledged was acknowledged before the copy: a process that stands
+                // still says nothing.
+                self.forwarder.stand_still()?;
+                let image = disk.copy(number)?;
+                self.forwarder.kill().await?;
+                disk.replace(image)?;
+            }
+        }
         self.forwarder.start()
     }
 

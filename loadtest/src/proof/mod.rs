@@ -4,8 +4,10 @@
 //!
 //! - [`Round`] says what happens in a round; [`rounds`] draws them from a seed. Pure.
 //! - [`Report`] is what a proof found; [`Ledger`](ledger) keeps one line of each.
-//! - [`kill`] kills the process; the spool it leaves is what the next one finds.
+//! - [`kill`] makes a proof: each life of the system [`End`]s with a kill or a power cut, and what
+//!   it leaves on its disk is what the next one finds.
 
+mod disk;
 mod ends;
 mod forwarder;
 mod kill;
@@ -14,7 +16,8 @@ mod report;
 mod round;
 mod scrape;
 
+pub use disk::can_cut;
 pub use forwarder::Acknowledge;
-pub use kill::{Kills, kill};
+pub use kill::{End, Kills, kill};
 pub use report::Report;
 pub use round::{Moment, Round, Weather, rounds};

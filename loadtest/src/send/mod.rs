@@ -100,8 +100,18 @@ struct Sender {
     tally: RefCell<Tally>,
     /// A signal asked for the end.
     stopped: Cell<bool>,
+    /// Tells so to those that wait.
+    stop: Notify,
     /// Every request has ended.
     ended: Notify,
+}
+
+impl Sender {
+    /// Nothing is begun any more, and nothing repeated.
+    fn end(&self) {
+        self.stopped.set(true);
+        self.stop.notify_waiters();
+    }
 }
 
 async fn send(settings: &Settings) -> anyhow::Result<Outcome> {
@@ -137,6 +147,7 @@ async fn send(settings: &Settings) -> anyhow::Result<Outcome> {
         source: RefCell::new(source),
         tally: RefCell::new(Tally::new(settings.workload.items)),
         stopped: Cell::new(false),
+        stop: Notify::new(),
         ended: Notify::new(),
     });
     let places: Vec<_> = (0..settings.places())
@@ -154,8 +165,8 @@ async fn send(settings: &Settings) -> anyhow::Result<Outcome> {
         .map(|every| spawn_local(tell::acknowledged(sender.clone(), every)));
     tokio::select! {
         outcome = pace(&sender, timeline) => outcome?,
-        () = ended_by_signal() => sender.stopped.set(true),
-        () = orphaned(), if settings.start == Start::Hold => sender.stopped.set(true),
+        () = ended_by_signal() => sender.end(),
+        () = orphaned(), if settings.start == Start::Hold => sender.end(),
     }
     let ended = Instant::now();
     sender.places.close();
