@@ -13,6 +13,7 @@ mod acceptance;
 mod collectors;
 mod compression;
 mod delivery;
+mod faults;
 mod heavy;
 mod lifecycle;
 mod limits;
