@@ -19,6 +19,7 @@ mod http1;
 mod latency;
 mod link;
 mod message;
+mod phase;
 mod place;
 mod places;
 mod progress;
@@ -48,6 +49,7 @@ use tokio::{
     time::timeout,
 };
 
+pub use phase::Phase;
 pub use settings::{Compression, Load, Pool, Protocol, Settings, Start, Tls};
 pub use summary::summary;
 
@@ -138,14 +140,19 @@ async fn send(settings: &Settings) -> anyhow::Result<Outcome> {
         // On a thread of its own, so that the connections are kept up meanwhile.
         Start::Hold => Some(spawn_blocking(hold).await??),
     };
+    let window = Window::new(at, settings.warm_up, settings.duration, settings.timeout)?;
     let sender = Rc::new(Sender {
         load: settings.load.clone(),
         timeout: settings.timeout,
         retry: settings.retry,
-        window: Window::new(at, settings.warm_up, settings.duration, settings.timeout)?,
+        window,
         places: Places::new(settings.places(), settings.queue),
         source: RefCell::new(source),
-        tally: RefCell::new(Tally::new(settings.workload.items)),
+        tally: RefCell::new(Tally::new(
+            settings.workload.items,
+            &settings.phases,
+            window.start,
+        )),
         stopped: Cell::new(false),
         stop: Notify::new(),
         ended: Notify::new(),
@@ -287,6 +294,7 @@ fn conclude(
         latency_raw: raw,
         honesty,
         points: recorded.points,
+        phases: tally.phases(),
     };
     Outcome {
         report,
