@@ -114,6 +114,8 @@ impl Forwarder {
         for (key, value) in [
             ("OTLP_ACKNOWLEDGE", plan.acknowledge.to_string()),
             ("OTLP_PROTOCOL", plan.protocol.to_owned()),
+            // A collector that is back is called soon: a life here is shorter than the defaults.
+            ("OTLP_CIRCUIT_BREAKER_RECOVERY_TIMEOUT", "300ms".to_owned()),
         ] {
             env.insert(key.to_owned(), value);
         }
