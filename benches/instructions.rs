@@ -6,7 +6,7 @@ use std::{env, hint::black_box, io::Write as _, time::Duration};
 
 use bytes::Bytes;
 use otlp::{
-    batch::{Batch, Batcher, Budget, ExportRequest, Permit},
+    batch::{Ack, Batch, Batcher, Budget, ExportRequest, Permit},
     config::Validate,
     encoding::Encoding,
     metrics::{Settled, ShardMetrics, Transport, Trigger},
@@ -83,7 +83,7 @@ fn batch(n: u32, end: fn(Batch)) {
     let budget = Budget::new(1 << 30, |_| {});
     let slice = Bytes::from(vec![7; 42_900]);
     let now = rt::now();
-    let mut batcher = Batcher::new(8192, 4 << 20, Duration::from_millis(200), false);
+    let mut batcher = Batcher::new(8192, 4 << 20, Duration::from_millis(200));
     for _ in 0..n {
         for _ in 0..REQUESTS {
             let mut permit = Permit::none(&budget);
@@ -94,9 +94,12 @@ fn batch(n: u32, end: fn(Batch)) {
                 encoding: Encoding::Identity,
                 body: vec![slice.clone()],
                 bytes: slice.len(),
+                deadline: None,
+                place: None,
                 permit,
             };
-            black_box(batcher.push(request, now));
+            let (ack, waiter) = Ack::pending();
+            black_box((ack, batcher.push(request, Some(waiter), now)));
         }
         let sealed = batcher.seal(Signal::Traces, Encoding::Identity, Trigger::Idle, now);
         sealed.into_iter().for_each(end);

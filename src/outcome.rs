@@ -417,6 +417,17 @@ pub enum Outcome {
     Refused(Refusal),
 }
 
+/// What came of one attempt to send data to a collector.
+#[derive(Clone, Debug)]
+pub enum Attempt {
+    /// The collector answered. A refusal that names no delay of its own carries one of 0.
+    Answered(Outcome),
+    /// The collector cannot have it: another may be tried at once.
+    NotSent(String),
+    /// The collector may have it or not.
+    Broken(Reason, String),
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

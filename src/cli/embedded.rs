@@ -20,7 +20,7 @@ use crate::{
     net::{self, Buffers, Gate, Hold},
     outcome::Outcome,
     receiver::{self, Bodies, Connections, Context, Reads},
-    rt::{self, Jitter, Thread, ThreadOptions},
+    rt::{self, Thread, ThreadOptions},
     shard::Stop,
     signal::Signal,
     wire::Unpacker,

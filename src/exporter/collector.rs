@@ -52,7 +52,7 @@ pub struct Shared {
     /// The shard's counters.
     pub metrics: Arc<ShardMetrics>,
     /// Makes delays differ.
-    pub jitter: rt::Jitter,
+    pub jitter: Jitter,
     /// The longest answer that is read, in bytes.
     pub response_bytes_max: usize,
 }

@@ -28,7 +28,7 @@ use crate::{
     metrics::ShardMetrics,
     net::{Buffers, Gate},
     outcome::{Reason, Refusal},
-    rt::{self, Jitter},
+    rt,
     signal::Signal,
     wire::Unpacker,
 };

@@ -6,7 +6,6 @@
 
 mod clock;
 mod executor;
-mod jitter;
 mod notify;
 mod preflight;
 mod tcp;
@@ -17,7 +16,6 @@ pub const LOG_LEVEL: &str = "glommio=error";
 
 pub use clock::{Elapsed, now, sleep, timeout, unix_time};
 pub use executor::{Thread, ThreadOptions, blocking, resolve, spawn, start, yield_now};
-pub use jitter::Jitter;
 pub use notify::Notify;
 pub use preflight::{NoRuntime, preflight};
 pub use tcp::{TcpListener, TcpStream};

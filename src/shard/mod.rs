@@ -16,7 +16,7 @@ use crate::{
     metrics::ShardMetrics,
     net::{Buffers, Gate, Hold},
     receiver::{self, Bodies, Connections, Context, Reads},
-    rt::{self, Jitter},
+    rt,
     signal::Signal,
     wire::Unpacker,
 };

@@ -3,6 +3,7 @@
 
 mod compress;
 pub mod grpc;
+mod message;
 mod response;
 mod rope;
 mod schema;
@@ -10,6 +11,7 @@ mod status;
 mod walk;
 
 pub use compress::{Packer, SCRATCH_BYTES_KEPT, UnpackError, Unpacker, WINDOW_LOG_MAX};
+pub use message::Message;
 pub use response::ExportResponse;
 pub use rope::Rope;
 pub use status::{Status, retry_after_seconds};

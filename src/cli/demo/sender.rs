@@ -29,7 +29,7 @@ use crate::{
     metrics::ShardMetrics,
     net::Buffers,
     outcome::Outcome,
-    rt::{self, Jitter, Notify},
+    rt::{self, Notify},
     signal::Signal,
 };
 

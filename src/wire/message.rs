@@ -4,17 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::{
-    config::Protocol,
-    encoding::Encoding,
-    signal::Signal,
-    wire::{Rope, grpc::Prefix},
-};
-
-/// Small messages that take the place of one among those in flight.
-///
-/// - Source: chosen: a full batch of compressed requests of a common size holds about so many.
-pub(super) const SMALL_PER_PLACE: usize = 16;
+use super::{Rope, grpc::Prefix};
+use crate::{config::Protocol, encoding::Encoding, signal::Signal};
 
 /// The body of one export.
 ///
@@ -24,7 +15,6 @@ pub struct Message {
     signal: Signal,
     encoding: Encoding,
     body: Arc<[Bytes]>,
-    share: usize,
 }
 
 impl Message {
@@ -35,15 +25,7 @@ impl Message {
             signal,
             encoding,
             body,
-            share: SMALL_PER_PLACE,
         }
-    }
-
-    /// The same as one of the requests of a batch that are sent on their own: sixteen of them take
-    /// the place of one batch.
-    #[must_use]
-    pub fn small(self) -> Self {
-        Self { share: 1, ..self }
     }
 
     /// What it carries.
@@ -58,13 +40,9 @@ impl Message {
         self.encoding
     }
 
-    /// What it takes of the places in flight, in parts of [`SMALL_PER_PLACE`].
-    pub(super) const fn share(&self) -> usize {
-        self.share
-    }
-
     /// The body as the protocol wants it; `None` when it is over what gRPC can say.
-    pub(super) fn body(&self, protocol: Protocol) -> Option<Rope> {
+    #[must_use]
+    pub fn body(&self, protocol: Protocol) -> Option<Rope> {
         match protocol {
             Protocol::HttpProtobuf => Some(Rope::new(Arc::clone(&self.body))),
             Protocol::Grpc => {
