@@ -198,6 +198,11 @@ impl Batch {
         (part(kept, &kept_slices), part(gone, &gone_slices))
     }
 
+    /// Lets go of a batch that lies on the disk: nobody waits for it.
+    pub fn discard(self) {
+        debug_assert!(!self.is_awaited(), "a call that waits is answered");
+    }
+
     /// Items of the requests that lie on the disk.
     #[must_use]
     pub fn stored_items(&self) -> u64 {

@@ -44,6 +44,7 @@ pub(super) struct Destination {
     health: Health,
     probed_at: Option<Instant>,
     is_probed: bool,
+    has_told: bool,
     interval: Duration,
     pause: Pause,
     /// The collector has asked to be left alone until then.
@@ -92,6 +93,7 @@ impl Destination {
             health: Health::new(health),
             probed_at: None,
             is_probed: false,
+            has_told: false,
             interval: health.interval,
             pause: Pause::default(),
             patience: None,
@@ -145,6 +147,12 @@ impl Destination {
         !self.health.is_healthy() || self.breaker.state(now) == BreakerState::Open
     }
 
+    /// Whether it is left alone for a moment.
+    pub(super) fn is_pausing(&self, now: Instant) -> bool {
+        let until = self.pause.until.max(self.patience);
+        until.is_some_and(|until| until > now)
+    }
+
     /// Takes a place for a call; `None` where the breaker allows none.
     pub(super) fn begin(&mut self, is_small: bool, now: Instant) -> Option<Place> {
         let call = self.breaker.begin(now).ok()?;
@@ -194,6 +202,11 @@ impl Destination {
         self.breaker.transition()
     }
 
+    /// Whether a probe has told anything of it.
+    pub(super) const fn was_probed(&self) -> bool {
+        self.has_told
+    }
+
     pub(super) fn is_healthy(&self) -> bool {
         self.health.is_healthy()
     }
@@ -240,6 +253,7 @@ impl Destination {
     /// What a probe came to; says whether the collector was taken out (`false`) or is back.
     pub(super) fn probed(&mut self, probe: Probe, now: Instant) -> Option<bool> {
         self.is_probed = false;
+        self.has_told = true;
         self.probed_at = Some(now);
         let is_good = !matches!(probe, Probe::Unhealthy(_));
         let changed = self.health.probed(probe, now);

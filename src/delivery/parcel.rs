@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Instant};
 
+use super::destination::SMALL_PER_PLACE;
 use crate::{batch::Batch, encoding::Encoding, signal::Signal, wire::Message};
 
 /// A batch, or one request of it, that has no outcome yet.
@@ -16,7 +17,35 @@ pub(super) struct Parcel {
     /// The collectors of its signal have had their chance.
     pub falls_back: bool,
     pub attempts: u32,
+    /// Connections that had lain idle and were found closed.
+    pub stale: u32,
     pub first_at: Option<Instant>,
+}
+
+/// What the parts of a parcel have in common.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Template {
+    is_small: bool,
+    is_replayed: bool,
+    falls_back: bool,
+    attempts: u32,
+    first_at: Option<Instant>,
+}
+
+impl Template {
+    /// A part.
+    pub(super) const fn of(self, batch: Batch) -> Parcel {
+        Parcel {
+            batch,
+            message: None,
+            is_small: self.is_small,
+            is_replayed: self.is_replayed,
+            falls_back: self.falls_back,
+            attempts: self.attempts,
+            stale: 0,
+            first_at: self.first_at,
+        }
+    }
 }
 
 impl Parcel {
@@ -28,21 +57,25 @@ impl Parcel {
             is_replayed,
             falls_back: false,
             attempts: 0,
+            stale: 0,
             first_at: None,
         }
     }
 
-    /// The same for a part of its batch.
-    pub(super) const fn part(&self, batch: Batch) -> Self {
-        Self {
-            batch,
-            message: None,
+    /// What a part of its batch takes over.
+    pub(super) const fn template(&self) -> Template {
+        Template {
             is_small: self.is_small,
             is_replayed: self.is_replayed,
             falls_back: self.falls_back,
-            attempts: 0,
+            attempts: self.attempts,
             first_at: self.first_at,
         }
+    }
+
+    /// What it weighs among those that wait, in parts of a place.
+    pub(super) const fn share(&self) -> usize {
+        if self.is_small { 1 } else { SMALL_PER_PLACE }
     }
 
     pub(super) const fn signal(&self) -> Signal {

@@ -63,7 +63,7 @@ pub(super) struct Said {
 
 impl Answer {
     /// Reads the answer to a gRPC call.
-    pub(super) fn read_grpc(self, default_delay: Duration) -> Outcome {
+    pub(super) fn read_grpc(self) -> Outcome {
         let trailers = self.trailers.as_ref();
         let field = |name: &str| {
             trailers
@@ -71,7 +71,7 @@ impl Answer {
                 .or_else(|| self.fields.get(name))
         };
         let Some(status) = field("grpc-status") else {
-            return self.without_grpc_status(default_delay);
+            return self.without_grpc_status(BY_ITSELF);
         };
         let code = text(status)
             .and_then(|text| text.parse().ok())
@@ -87,20 +87,17 @@ impl Answer {
         let message = message
             .or_else(|| details.map(|status| status.message))
             .unwrap_or_default();
-        refused(
-            Said {
+        refused(Said {
                 code,
                 message,
                 retry_after,
-            },
-            default_delay,
-        )
+            })
     }
 
     /// A gRPC answer without a gRPC status comes from something between: read by its HTTP status.
     ///
     /// - Source: gRPC, "HTTP to gRPC Status Code Mapping".
-    fn without_grpc_status(&self, default_delay: Duration) -> Outcome {
+    fn without_grpc_status(&self) -> Outcome {
         let code = match self.status {
             400 => Code::Internal,
             401 => Code::Unauthenticated,
@@ -110,18 +107,15 @@ impl Answer {
             _ => Code::Unknown,
         };
         let message = format!("HTTP {} without a gRPC status", named(self.status));
-        refused(
-            Said {
+        refused(Said {
                 code,
                 message,
                 retry_after: self.retry_after(),
-            },
-            default_delay,
-        )
+            })
     }
 
     /// Reads the answer to an OTLP/HTTP request.
-    pub(super) fn read_http(self, default_delay: Duration) -> Outcome {
+    pub(super) fn read_http(self) -> Outcome {
         if matches!(self.status, 200..=299) {
             return accepted(Some(self.body));
         }
@@ -133,16 +127,15 @@ impl Answer {
             format!("HTTP {}: {}", named(self.status), status.message)
         };
         let retry_after = self.retry_after().or_else(|| status.retry_delay());
-        // A delay with a status that is final does not make it retryable.
-        let retry_after = retry_after.filter(|_| code.is_retryable(false));
-        refused(
-            Said {
+        // A delay with a status that is final does not make it retryable, and one that is not needs
+        // none.
+        let is_retryable = matches!(self.status, 429 | 502 | 503 | 504);
+        let retry_after = is_retryable.then(|| retry_after.unwrap_or_default());
+        refused(Said {
                 code,
                 message,
                 retry_after,
-            },
-            default_delay,
-        )
+            })
     }
 
     /// The `Retry-After` header, in either of its forms.
@@ -190,7 +183,8 @@ fn accepted(message: Option<Bytes>) -> Outcome {
     }
 }
 
-fn refused(said: Said, default_delay: Duration) -> Outcome {
+/// A refusal; one that names no delay of its own and is retryable by itself carries one of 0.
+fn refused(said: Said) -> Outcome {
     let Said {
         code,
         message,
@@ -204,7 +198,7 @@ fn refused(said: Said, default_delay: Duration) -> Outcome {
     };
     let refusal = match retry_after {
         Some(delay) => Refusal::retryable(reason, delay, text),
-        None if code.is_retryable(false) => Refusal::retryable(reason, default_delay, text),
+        None if code.is_retryable(false) => Refusal::retryable(reason, Duration::ZERO, text),
         None => Refusal::permanent(reason, text),
     };
     Outcome::Refused(refusal.shared())
@@ -214,8 +208,6 @@ fn refused(said: Said, default_delay: Duration) -> Outcome {
 mod tests {
     use super::*;
 
-    const DEFAULT: Duration = Duration::from_secs(7);
-
     fn http(status: u16, retry_after: Option<&str>) -> Refusal {
         let fields = retry_after.map(|value| ("retry-after", value));
         let answer = Answer {
@@ -224,7 +216,7 @@ mod tests {
             body: Bytes::new(),
             trailers: None,
         };
-        match answer.read_http(DEFAULT) {
+        match answer.read_http() {
             Outcome::Refused(refusal) => refusal,
             other => panic!("{other:?}"),
         }
@@ -237,7 +229,7 @@ mod tests {
             body: Bytes::new(),
             trailers: Some(Rc::new(fields.iter().copied().collect())),
         }
-        .read_grpc(DEFAULT)
+        .read_grpc()
     }
 
     #[test]
@@ -248,7 +240,7 @@ mod tests {
             assert_eq!(refusal.is_retryable(), retryable, "{status}");
             assert_eq!(
                 refusal.retry_after(),
-                retryable.then_some(DEFAULT),
+                retryable.then_some(Duration::ZERO),
                 "{status}"
             );
         }
@@ -306,7 +298,7 @@ mod tests {
                 body: partial.encode_to_vec().into(),
                 trailers: None,
             }
-            .read_http(DEFAULT)
+            .read_http()
         };
         assert!(matches!(
             answer(ExportResponse::partial(0, "")),

@@ -117,6 +117,8 @@ pub(super) fn take(
         encoding: proven.encoding,
         body: proven.slices,
         bytes: proven.bytes,
+        deadline: call.timeout.map(|timeout| counted.started + timeout),
+        place: None,
         permit: proven.permit,
     }))
 }

@@ -27,6 +27,7 @@ use crate::{
     logging::Limiter,
     metrics::ShardMetrics,
     net::{Buffers, Gate},
+    jitter::Jitter,
     outcome::{Reason, Refusal},
     rt,
     signal::Signal,
@@ -59,6 +60,8 @@ pub struct Context {
     pub served: [bool; 4],
     /// Connections that this shard may hold.
     pub connections_max: usize,
+    /// Whether a request of a signal is worth its reading.
+    pub admit: Box<dyn Fn(Signal) -> Result<(), Refusal>>,
     /// Where a request goes.
     pub submit: Box<dyn Fn(ExportRequest) -> Ack>,
     /// Open connections.
@@ -106,12 +109,12 @@ impl Context {
         )
     }
 
-    /// Refuses a signal for which there is no collector.
+    /// Refuses a signal for which there is no collector, or none that may be called.
     ///
-    /// - Source: final, so that no sender tries for ever what no configuration serves.
+    /// - Source: the first is final, so that no sender tries for ever what no configuration serves.
     fn serves(&self, signal: Signal) -> Result<(), Refusal> {
         if self.served[signal.index()] {
-            return Ok(());
+            return (self.admit)(signal);
         }
         Err(Refusal::permanent(
             Reason::UnknownPath,
