@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Method, Response, StatusCode, header};
 
 use super::state::AdminState;
-use crate::metrics::View;
+use crate::{metrics::View, rt};
 
 /// Whether the process lives, for who restarts it.
 const HEALTH: &str = "/health";
@@ -102,7 +102,7 @@ fn metrics(state: &AdminState, query: Option<&str>) -> Response<Bytes> {
     }
     match per_shard(query) {
         Some(per_shard) => {
-            let text = state.registry.render(View { per_shard });
+            let text = state.registry.render(View { per_shard }, rt::unix_time());
             answer(StatusCode::OK, EXPOSITION, text.into())
         }
         None => {

@@ -15,8 +15,8 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use super::cores;
 use crate::{
     admin::{self, AdminState, Health},
-    config::{Config, Listen},
-    metrics::{Registry, ShardMetrics, Summary},
+    config::{Config, Export, Listen},
+    metrics::{CollectorName, Registry, Role, ShardMetrics, Summary},
     net,
     rt::{self, Thread, ThreadOptions},
     shard::{self, Stop},
@@ -91,7 +91,11 @@ impl Forwarder {
         }
         let files = raise_open_files();
         let mut ports = Ports::bind(&config, shards)?;
-        let metrics: Vec<_> = (0..shards).map(ShardMetrics::new).collect();
+        let collectors = collectors(&config.export);
+        let now = rt::unix_time();
+        let metrics: Vec<_> = (0..shards)
+            .map(|shard| ShardMetrics::with_collectors(shard, &collectors, now))
+            .collect();
         let health = Health::new(shards);
         let state = Arc::new(AdminState::new(
             Registry::new(metrics.clone()),
@@ -306,6 +310,17 @@ fn start_admin(state: &Arc<AdminState>, listeners: Vec<TcpListener>) -> Result<(
     rt::start(options, move || admin::serve(state, listeners))
         .map(drop)
         .map_err(|error| named("the admin thread does not start", &error))
+}
+
+/// The collectors under the names that metrics and the status give them.
+fn collectors(export: &Export) -> Vec<CollectorName> {
+    let endpoints = export.collectors().into_iter();
+    endpoints
+        .map(|endpoint| CollectorName {
+            name: endpoint.authority(),
+            role: Role::Primary,
+        })
+        .collect()
 }
 
 fn per_shard_memory(limit: u64, shards: usize) -> usize {

@@ -1,6 +1,6 @@
 //! Laws of the admin port's answers.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::SystemTime};
 
 use http::header;
 use serde_json::Value;
@@ -9,12 +9,18 @@ use super::*;
 use crate::{
     admin::Health,
     config::Config,
-    metrics::{Registry, Settled, ShardMetrics, Transport},
+    metrics::{CollectorName, Registry, Role, Settled, ShardMetrics, Transport},
     signal::Signal,
 };
 
 fn state(config: &Config) -> (AdminState, Arc<Health>) {
-    let shards = vec![ShardMetrics::new(0), ShardMetrics::new(1)];
+    let collectors = [CollectorName {
+        name: "[::1]:4317".to_owned(),
+        role: Role::Primary,
+    }];
+    let shards: Vec<_> = (0..2)
+        .map(|shard| ShardMetrics::with_collectors(shard, &collectors, SystemTime::UNIX_EPOCH))
+        .collect();
     shards[1].received(Signal::Logs, Transport::Grpc, 7);
     shards[1].settle(Signal::Logs, 5, Settled::Delivered);
     let health = Health::new(2);
@@ -95,14 +101,6 @@ fn metrics_that_are_switched_off_are_not_found_and_the_key_is_named() {
 #[test]
 fn the_status_tells_the_ledger_the_shards_and_the_collectors() {
     let mut config = Config::default();
-    config.export.endpoints = vec![crate::config::Endpoint {
-        host: "::1".to_owned(),
-        port: 4317,
-        protocol: crate::config::Protocol::Grpc,
-        http_version: crate::config::HttpVersion::Http2,
-        path: String::new(),
-        path_as_is: false,
-    }];
     config.export.headers = vec![("authorization".to_owned(), "hidden".to_owned())];
     let (state, _) = state(&config);
     let (code, text) = get(&state, STATUS, None);
