@@ -13,8 +13,9 @@ use std::fmt;
 
 use bytes::Bytes;
 
-use self::{
-    engine::{Source, Stack, Tally, walk},
+use self::engine::{Stack, Tally, walk};
+pub(super) use self::{
+    engine::{Fault, Source, entry, pass},
     flat::Flat,
     segments::Segments,
 };

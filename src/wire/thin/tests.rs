@@ -1,0 +1,1 @@
+//! Thinning held against doing it on the decoded request.
