@@ -6,6 +6,7 @@
 
 mod clock;
 mod executor;
+mod file;
 mod jitter;
 mod notify;
 mod preflight;
@@ -17,6 +18,7 @@ pub const LOG_LEVEL: &str = "glommio=error";
 
 pub use clock::{Elapsed, now, sleep, timeout, unix_time};
 pub use executor::{Thread, ThreadOptions, blocking, resolve, spawn, start, yield_now};
+pub use file::{Access, BLOCK_BYTES, File};
 pub use jitter::Jitter;
 pub use notify::Notify;
 pub use preflight::{NoRuntime, preflight};
