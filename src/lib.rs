@@ -33,4 +33,5 @@ pub mod receiver;
 pub mod rt;
 pub mod shard;
 pub mod signal;
+pub mod spool;
 pub mod wire;

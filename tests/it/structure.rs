@@ -19,6 +19,7 @@ fn allowed(room: &str) -> Option<&'static [&'static str]> {
         "logging" => &["config"],
         "metrics" => &["signal", "outcome"],
         "batch" => &["encoding", "metrics", "wire", "signal", "outcome"],
+        "spool" => &["config", "encoding", "signal"],
         "net" => &["rt", "config"],
         "receiver" | "exporter" => DATA_PATH,
         "admin" => &["config", "metrics", "rt", "net", "signal", "outcome"],
