@@ -1,5 +1,6 @@
 //! One core's whole world: built, run, drained. The only room where receiver and exporter meet.
 
+mod disk;
 mod pipeline;
 mod stop;
 
@@ -7,6 +8,7 @@ use std::{cell::RefCell, net::TcpListener, rc::Rc, sync::Arc, time::Duration};
 
 use futures_util::future::{Either, select};
 
+pub use disk::Disk;
 pub use stop::Stop;
 
 use crate::{
