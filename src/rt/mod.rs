@@ -6,6 +6,7 @@
 
 mod clock;
 mod executor;
+mod file;
 mod notify;
 mod preflight;
 mod tcp;
@@ -16,6 +17,7 @@ pub const LOG_LEVEL: &str = "glommio=error";
 
 pub use clock::{Elapsed, now, sleep, timeout, unix_time};
 pub use executor::{Thread, ThreadOptions, blocking, resolve, spawn, start, yield_now};
+pub use file::{Access, BLOCK_BYTES, File};
 pub use notify::Notify;
 pub use preflight::{NoRuntime, preflight};
 pub use tcp::{TcpListener, TcpStream};

@@ -14,6 +14,7 @@ use std::{
 
 use futures_util::future::{Either, select};
 
+pub use disk::Disk;
 pub use stop::Stop;
 
 use crate::{

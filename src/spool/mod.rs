@@ -17,6 +17,7 @@
 //! [`Event::Stored`] comes after the record, its segment and the directory are synced. What is
 //! damaged is found by its checksum, skipped alone, and counted.
 
+mod directory;
 mod event;
 mod name;
 mod op;
@@ -24,6 +25,7 @@ mod record;
 mod settings;
 mod store;
 
+pub use directory::{Directory, OpenError, assign, read_small, segments};
 pub use event::{Event, Refused, State, Status, Why};
 pub use name::{FoundSegment, SegmentName};
 pub use op::{DiskError, Done, Op, OpId};

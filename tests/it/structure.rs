@@ -26,11 +26,11 @@ fn allowed(room: &str) -> Option<&'static [&'static str]> {
         "admin" => &["config", "metrics", "rt", "net", "signal", "outcome"],
         "shard" => &[
             "batch", "config", "encoding", "exporter", "logging", "metrics", "net", "outcome",
-            "receiver", "rt", "signal", "wire",
+            "receiver", "rt", "signal", "spool", "wire",
         ],
         "cli" => &[
             "admin", "batch", "config", "encoding", "exporter", "logging", "metrics", "net",
-            "outcome", "receiver", "rt", "shard", "signal", "wire",
+            "outcome", "receiver", "rt", "shard", "signal", "spool", "wire",
         ],
         _ => return None,
     })
