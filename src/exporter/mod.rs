@@ -9,6 +9,7 @@ mod head;
 mod http1;
 mod http2;
 mod message;
+mod probe;
 
 use std::{
     cell::Cell,
@@ -18,6 +19,7 @@ use std::{
 
 pub use collector::Collector;
 pub use message::Message;
+pub use probe::Probe;
 
 use crate::{
     config::{Endpoint, Export},
@@ -187,6 +189,17 @@ impl Exporter {
     fn later(&self, reason: Reason, delay: Duration, error: String) -> Refusal {
         let delay = self.shared.jitter.between(delay, delay * 2);
         Refusal::retryable(reason, delay, error).shared()
+    }
+
+    /// Asks one collector whether it is well: gRPC's health service, or a page where there is a
+    /// `path` or no gRPC. An index without a collector is not healthy.
+    ///
+    /// - Cost: one request, which takes no place of those in flight.
+    pub async fn probe(&self, collector: usize, path: Option<&str>, timeout: Duration) -> Probe {
+        match self.collectors.get(collector) {
+            Some(collector) => collector.probe(path, timeout).await,
+            None => Probe::Unhealthy(format!("there is no collector {collector}")),
+        }
     }
 
     /// Looks after what no socket event would wake: collectors that have gone silent, names that
