@@ -11,6 +11,7 @@ use bytes::Bytes;
 use prost::Message;
 
 use crate::{
+    http1,
     http2::{client, fields::Fields},
     outcome::{Code, Outcome, Reason, Refusal},
     rt,
@@ -54,6 +55,22 @@ impl From<client::Answer> for Answer {
     }
 }
 
+impl From<http1::answer::Answer> for Answer {
+    fn from(answer: http1::answer::Answer) -> Self {
+        let http1::answer::Answer {
+            status,
+            fields,
+            body,
+        } = answer;
+        Self {
+            status,
+            fields: Rc::new(fields),
+            body,
+            trailers: None,
+        }
+    }
+}
+
 /// What a collector said: accepted, in part, or why not and when to come back.
 pub(super) struct Said {
     pub code: Code,
@@ -64,25 +81,17 @@ pub(super) struct Said {
 impl Answer {
     /// Reads the answer to a gRPC call.
     pub(super) fn read_grpc(self) -> Outcome {
-        let trailers = self.trailers.as_ref();
-        let field = |name: &str| {
-            trailers
-                .and_then(|trailers| trailers.get(name))
-                .or_else(|| self.fields.get(name))
+        let Some(code) = self.grpc_code() else {
+            return self.without_grpc_status();
         };
-        let Some(status) = field("grpc-status") else {
-            return self.without_grpc_status(BY_ITSELF);
-        };
-        let code = text(status)
-            .and_then(|text| text.parse().ok())
-            .map_or(Code::Unknown, Code::from_number);
         if code == Code::Ok {
-            return accepted(grpc_message(&self.body));
+            return accepted(self.grpc_message());
         }
-        let details = field("grpc-status-details-bin")
+        let details = self
+            .field("grpc-status-details-bin")
             .and_then(|value| BASE64.decode(value).ok())
             .and_then(|bytes| Status::decode(bytes.as_slice()).ok());
-        let message = field("grpc-message").map(grpc::decode_message);
+        let message = self.field("grpc-message").map(grpc::decode_message);
         let retry_after = details.as_ref().and_then(Status::retry_delay);
         let message = message
             .or_else(|| details.map(|status| status.message))
@@ -92,6 +101,27 @@ impl Answer {
                 message,
                 retry_after,
             })
+    }
+
+    /// A field of the trailers, or of the head where the trailers have none.
+    fn field(&self, name: &str) -> Option<&[u8]> {
+        let trailers = self.trailers.as_ref();
+        trailers
+            .and_then(|trailers| trailers.get(name))
+            .or_else(|| self.fields.get(name))
+    }
+
+    /// The status of a gRPC answer; `None` where it has none.
+    pub(super) fn grpc_code(&self) -> Option<Code> {
+        let number = text(self.field("grpc-status")?).and_then(|text| text.parse().ok());
+        Some(number.map_or(Code::Unknown, Code::from_number))
+    }
+
+    /// The message in the body of a gRPC answer, where it can be read.
+    pub(super) fn grpc_message(&self) -> Option<Bytes> {
+        let prefix = Prefix::parse(self.body.get(..PREFIX_BYTES)?.try_into().ok()?)?;
+        let message = self.body.slice(PREFIX_BYTES..);
+        (!prefix.compressed && message.len() == prefix.len).then_some(message)
     }
 
     /// A gRPC answer without a gRPC status comes from something between: read by its HTTP status.
@@ -157,16 +187,9 @@ fn text(value: &[u8]) -> Option<&str> {
 }
 
 /// A status with what it is called.
-fn named(status: u16) -> String {
+pub(super) fn named(status: u16) -> String {
     http::StatusCode::from_u16(status)
         .map_or_else(|_unknown| status.to_string(), |known| known.to_string())
-}
-
-/// The message in the body of a gRPC answer, where it can be read.
-fn grpc_message(body: &Bytes) -> Option<Bytes> {
-    let prefix = Prefix::parse(body.get(..PREFIX_BYTES)?.try_into().ok()?)?;
-    let message = body.slice(PREFIX_BYTES..);
-    (!prefix.compressed && message.len() == prefix.len).then_some(message)
 }
 
 /// A success, which an unreadable message does not undo: the collector has the data.

@@ -117,6 +117,21 @@ impl Collector {
         }
     }
 
+    pub(super) const fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    pub(super) fn resources(&self) -> &Resources {
+        &self.resources
+    }
+
+    /// A connection that carries many requests at once and takes another now.
+    pub(super) fn open_multiplexed(&self) -> Option<Rc<Connection>> {
+        let connections = self.connections.borrow();
+        let mut usable = connections.iter().filter(|it| it.is_usable());
+        usable.find(|_| self.is_multiplexed()).cloned()
+    }
+
     /// Sends one message and reads the answer.
     pub(super) async fn send(self: &Rc<Self>, message: &Message) -> Attempt {
         let head = &self.heads[message.signal().index()][message.encoding().index()];
@@ -147,6 +162,7 @@ impl Collector {
         let Broken {
             not_processed,
             error,
+            ..
         } = broken;
         let error = format!("{}: {error}", self.endpoint.authority());
         if connection.is_abandoned() {
@@ -250,7 +266,7 @@ impl Collector {
     }
 
     /// Opens a connection to the first address that takes one.
-    async fn open(&self) -> Result<Rc<Connection>, String> {
+    pub(super) async fn open(&self) -> Result<Rc<Connection>, String> {
         let mut last = "the name has no address".to_owned();
         for address in self.addresses().await? {
             match TcpStream::connect(address).await {
@@ -258,15 +274,11 @@ impl Collector {
                     // An error here is the connection's end, which its first use will tell.
                     drop(stream.set_nodelay());
                     let Resources { shared, .. } = &*self.resources;
-                    let opened = if self.is_multiplexed() {
-                        Ok(Connection::http2(stream, address, shared))
+                    return Ok(if self.is_multiplexed() {
+                        Connection::http2(stream, address, shared)
                     } else {
-                        Connection::http1(stream, address, shared).await
-                    };
-                    match opened {
-                        Ok(connection) => return Ok(connection),
-                        Err(broken) => last = broken.error,
-                    }
+                        Connection::http1(stream, address, shared)
+                    });
                 }
                 Err(error) => last = error.to_string(),
             }

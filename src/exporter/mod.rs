@@ -9,6 +9,7 @@ mod connection;
 mod head;
 mod http1;
 mod http2;
+mod probe;
 
 use std::{rc::Rc, time::Duration};
 
@@ -16,6 +17,7 @@ pub use collector::{Collector, Shared};
 
 use crate::{
     config::Export,
+    degrade::Probe,
     outcome::{Attempt, Reason},
     rt,
     wire::Message,
@@ -62,6 +64,17 @@ impl Exporter {
                 Reason::Timeout,
                 "the collector did not answer within timeout.operation_timeout".to_owned(),
             ),
+        }
+    }
+
+    /// Asks one collector whether it is well: gRPC's health service, or a page where there is a
+    /// `path` or no gRPC. An index without a collector is not healthy.
+    ///
+    /// - Cost: one request, which takes no place of those in flight.
+    pub async fn probe(&self, collector: usize, path: Option<&str>, timeout: Duration) -> Probe {
+        match self.collectors.get(collector) {
+            Some(collector) => collector.probe(path, timeout).await,
+            None => Probe::Unhealthy(format!("there is no collector {collector}")),
         }
     }
 
