@@ -105,7 +105,7 @@ impl Splice {
     pub(super) fn apply(&self, body: &[Bytes]) -> Vec<Bytes> {
         let mut copied = 0_usize;
         self.pieces(body, |piece| {
-            copied = copied.saturating_add(piece.copied().len())
+            copied = copied.saturating_add(piece.copied().len());
         });
         let mut out = Vec::new();
         let mut small = BytesMut::with_capacity(copied);

@@ -94,10 +94,11 @@ mod tests {
         };
         for length in 0..64 {
             add(&vec![0; length]);
-            for bit in 0..length * 8 {
-                let mut bytes = vec![0; length];
-                bytes[bit / 8] |= 1 << (bit % 8);
-                add(&bytes);
+            for at in 0..length {
+                for bit in 0..8 {
+                    let flip = |index| if index == at { 1 << bit } else { 0_u8 };
+                    add(&(0..length).map(flip).collect::<Vec<u8>>());
+                }
             }
         }
     }

@@ -52,7 +52,7 @@ pub struct Thinned {
 ///
 /// - Cost: one pass over the top fields of each span; nothing else is decoded. What it keeps is
 ///   shared or copied as [`Thinned::slices`] says.
-/// - Source: OpenTelemetry, "TraceState: Probability Sampling" (an equalizing downstream sampler);
+/// - Source: OpenTelemetry, "`TraceState`: Probability Sampling" (an equalizing downstream sampler);
 ///   W3C Trace Context Level 2.
 ///
 /// # Errors

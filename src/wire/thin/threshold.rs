@@ -9,7 +9,7 @@ const VALUES: u64 = 1 << BITS;
 pub(super) const DIGITS: usize = 14;
 /// Digits of a threshold that was made from a ratio, besides leading `f`s.
 ///
-/// - Source: OpenTelemetry, "TraceState: Probability Sampling": 4 by default.
+/// - Source: OpenTelemetry, "`TraceState`: Probability Sampling": 4 by default.
 const PRECISION: i32 = 4;
 /// The most digits that a ratio is given: what a 64-bit float can tell from 1.
 const PRECISION_MAX: i32 = 12;
@@ -18,7 +18,7 @@ const PRECISION_MAX: i32 = 12;
 ///
 /// - Unit: rejected values; the probability to keep is (2^56 − threshold) / 2^56.
 /// - Range: 0 (all are kept) to 2^56 − 1.
-/// - Source: OpenTelemetry, "TraceState: Probability Sampling".
+/// - Source: OpenTelemetry, "`TraceState`: Probability Sampling".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Threshold(u64);
 

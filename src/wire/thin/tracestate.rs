@@ -4,7 +4,7 @@ use super::threshold::{Randomness, Threshold};
 
 /// The longest value of a member.
 ///
-/// - Source: W3C Trace Context Level 2; OpenTelemetry, "TraceState Handling".
+/// - Source: W3C Trace Context Level 2; OpenTelemetry, "`TraceState` Handling".
 const VALUE_BYTES_MAX: usize = 256;
 /// The most members.
 ///
