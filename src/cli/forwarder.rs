@@ -12,7 +12,7 @@ use std::{
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use super::cores;
+use super::{cores, disk};
 use crate::{
     admin::{self, AdminState, Health},
     config::{Config, Export, Listen},
@@ -104,6 +104,7 @@ impl Forwarder {
         ));
         start_admin(&state, std::mem::take(&mut ports.admin))?;
 
+        let spools = disk::divide(&config, &metrics)?;
         let memory_bytes = per_shard_memory(config.memory_limit, shards);
         let connections_max = match config.limits.connections {
             0 => files / 4 * 3,
@@ -120,7 +121,8 @@ impl Forwarder {
             threads: Vec::new(),
             drain_timeout,
         };
-        for (index, (metrics, listeners)) in metrics.into_iter().zip(ports.data).enumerate() {
+        let parts = metrics.into_iter().zip(ports.data).zip(spools);
+        for (index, ((metrics, listeners), spool)) in parts.enumerate() {
             let stop = Arc::new(Stop::default());
             let setup = shard::Setup {
                 config: Arc::clone(&config),
@@ -130,6 +132,7 @@ impl Forwarder {
                 listeners,
                 metrics,
                 stop: Arc::clone(&stop),
+                spool,
             };
             let core = cores.get(index % cores.len()).copied();
             forwarder.start_shard(setup, core, events.clone())?;
@@ -318,7 +321,10 @@ fn collectors(export: &Export) -> Vec<CollectorName> {
     endpoints
         .map(|endpoint| CollectorName {
             name: endpoint.authority(),
-            role: Role::Primary,
+            role: match export.fallback.as_ref() == Some(endpoint) {
+                true => Role::Fallback,
+                false => Role::Primary,
+            },
         })
         .collect()
 }

@@ -5,6 +5,7 @@ mod config;
 mod console;
 mod cores;
 mod demo;
+mod disk;
 mod embedded;
 mod forwarder;
 mod run;

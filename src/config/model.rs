@@ -99,20 +99,6 @@ impl Export {
         let own = &self.signal_endpoints[signal.index()];
         if own.is_empty() { &self.endpoints } else { own }
     }
-
-    /// Every collector once, in the order in which they are first named; the fallback last.
-    #[must_use]
-    pub fn collectors(&self) -> Vec<&Endpoint> {
-        let mut known: Vec<&Endpoint> = Vec::new();
-        let named = self.endpoints.iter();
-        let named = named.chain(self.signal_endpoints.iter().flatten());
-        for endpoint in named.chain(&self.fallback) {
-            if !known.contains(&endpoint) {
-                known.push(endpoint);
-            }
-        }
-        known
-    }
 }
 
 /// One collector's address.

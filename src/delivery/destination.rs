@@ -45,6 +45,8 @@ pub(super) struct Destination {
     probed_at: Option<Instant>,
     is_probed: bool,
     has_told: bool,
+    /// The last word of it was that it cannot be reached.
+    was_unreachable: bool,
     interval: Duration,
     pause: Pause,
     /// The collector has asked to be left alone until then.
@@ -94,6 +96,7 @@ impl Destination {
             probed_at: None,
             is_probed: false,
             has_told: false,
+            was_unreachable: false,
             interval: health.interval,
             pause: Pause::default(),
             patience: None,
@@ -179,6 +182,7 @@ impl Destination {
         self.pause.failures = self.pause.failures.saturating_add(1);
         self.pause.until = Some(now + jitter.between(pause / 2, pause));
         self.error = Some(error.to_owned());
+        self.was_unreachable = true;
     }
 
     pub(super) fn failed(&mut self, error: &str) {
@@ -191,7 +195,10 @@ impl Destination {
     }
 
     pub(super) fn error(&self) -> Option<&str> {
-        self.error.as_deref().or_else(|| self.health.error())
+        self.error.as_deref().or_else(|| match self.health.is_healthy() {
+            true => None,
+            false => self.health.last_error(),
+        })
     }
 
     pub(super) fn breaker(&self, now: Instant) -> BreakerState {
@@ -255,9 +262,16 @@ impl Destination {
         self.is_probed = false;
         self.has_told = true;
         self.probed_at = Some(now);
-        let is_good = !matches!(probe, Probe::Unhealthy(_));
+        // One that answers without a word on its health has something to tell where it did not
+        // answer before; else only a call can tell whether it works again.
+        let is_news = match &probe {
+            Probe::Healthy => true,
+            Probe::Alive => self.was_unreachable,
+            Probe::Unhealthy(_) => false,
+        };
+        self.was_unreachable = matches!(probe, Probe::Unhealthy(_));
         let changed = self.health.probed(probe, now);
-        if is_good && self.health.is_healthy() {
+        if is_news && self.health.is_healthy() {
             self.breaker.probe_succeeded(now);
             self.pause.until = None;
         }

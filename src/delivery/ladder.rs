@@ -3,7 +3,10 @@
 use std::time::{Duration, Instant};
 
 use super::{Delivery, destination::Destination, parcel::Parcel};
-use crate::{degrade::BreakerState, signal::Signal};
+use crate::{
+    degrade::{BreakerState, Why},
+    signal::Signal,
+};
 
 /// A way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +55,7 @@ impl Delivery {
         let primaries = self.among(&self.routes[signal.index()], asked, now);
         if !asked.falls_back
             && !matches!(primaries, Way::Out(_))
-            && self.triggers[signal.index()].active().is_none()
+            && !self.is_degraded(signal)
         {
             return primaries;
         }
@@ -63,6 +66,12 @@ impl Delivery {
             return Way::Disk;
         }
         primaries
+    }
+
+    /// Whether a condition of degradation holds while the collectors may be called.
+    fn is_degraded(&self, signal: Signal) -> bool {
+        let active = self.triggers[signal.index()].active();
+        active.is_some_and(|active| active.why != Why::BreakerOpen)
     }
 
     /// The way of what was read back from the disk.

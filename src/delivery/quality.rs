@@ -10,7 +10,7 @@ use crate::{
     encoding::Encoding,
     metrics::Settled,
     signal::Signal,
-    wire::thin::{Thinned, Threshold, thin_logs, thin_traces},
+    wire::{Thinned, Threshold, thin_logs, thin_traces},
 };
 
 impl Delivery {

@@ -183,9 +183,9 @@ impl Delivery {
         let names: Vec<&str> = strategies.iter().map(|strategy| strategy.name()).collect();
         let names = names.join(",");
         if is_active {
-            tracing::warn!(signal = signal.name(), strategies = names, "degraded: {change}");
+            tracing::warn!(signal = signal.name(), strategies = names, "degraded: {}", Cause(change));
         } else {
-            tracing::info!(signal = signal.name(), strategies = names, "no longer degraded: {change}");
+            tracing::info!(signal = signal.name(), strategies = names, "no longer degraded: {}", Cause(change));
             self.set_ratio(signal, 1.0);
         }
         for strategy in &strategies {
@@ -219,6 +219,16 @@ impl Delivery {
         if told.replace(ratio) != Some(ratio) {
             self.metrics.set_sampling_ratio(signal, ratio);
         }
+    }
+}
+
+/// What a change is about, for a person.
+struct Cause<'a>(&'a Change);
+
+impl std::fmt::Display for Cause<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (Change::Began(active) | Change::Ended(active)) = self.0;
+        active.why.fmt(f)
     }
 }
 

@@ -390,7 +390,7 @@ impl Delivery {
         }
         let bytes_max = READ_BYTES.min(self.budget.limit() / 8);
         if let Some(spool) = &mut self.spooling.spool {
-            spool.replay(bytes_max, wanted, now);
+            spool.replay(bytes_max, now);
         }
     }
 

@@ -138,7 +138,11 @@ impl Collector {
         let Some(head) = head else {
             return Attempt::NotSent(format!("{} is no valid address", self.endpoint.authority()));
         };
-        let Some(body) = message.body(self.endpoint.protocol) else {
+        let body = match self.endpoint.protocol {
+            Protocol::Grpc => message.grpc_body(),
+            Protocol::HttpProtobuf => Some(message.http_body()),
+        };
+        let Some(body) = body else {
             return Attempt::NotSent("the message is over 4 GiB, which gRPC cannot say".to_owned());
         };
         let connection = match self.connection().await {

@@ -14,7 +14,6 @@ use std::{
 
 use futures_util::future::{Either, select};
 
-pub use disk::Disk;
 pub use stop::Stop;
 
 use crate::{

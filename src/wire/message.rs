@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::{Rope, grpc::Prefix};
-use crate::{config::Protocol, encoding::Encoding, signal::Signal};
+use crate::{encoding::Encoding, signal::Signal};
 
 /// The body of one export.
 ///
@@ -40,23 +40,22 @@ impl Message {
         self.encoding
     }
 
-    /// The body as the protocol wants it; `None` when it is over what gRPC can say.
+    /// The body of an HTTP request.
     #[must_use]
-    pub fn body(&self, protocol: Protocol) -> Option<Rope> {
-        match protocol {
-            Protocol::HttpProtobuf => Some(Rope::new(Arc::clone(&self.body))),
-            Protocol::Grpc => {
-                let len = self.body.iter().map(Bytes::len).sum();
-                let prefix = Prefix {
-                    compressed: self.encoding.is_packed(),
-                    len,
-                }
-                .to_bytes()?;
-                let slices = std::iter::once(Bytes::copy_from_slice(&prefix))
-                    .chain(self.body.iter().cloned())
-                    .collect();
-                Some(Rope::new(slices))
-            }
-        }
+    pub fn http_body(&self) -> Rope {
+        Rope::new(Arc::clone(&self.body))
+    }
+
+    /// The body of a gRPC request, with its length before it; `None` when it is over what that can
+    /// say.
+    #[must_use]
+    pub fn grpc_body(&self) -> Option<Rope> {
+        let prefix = Prefix {
+            compressed: self.encoding.is_packed(),
+            len: self.body.iter().map(Bytes::len).sum(),
+        };
+        let prefix = Bytes::copy_from_slice(&prefix.to_bytes()?);
+        let slices = std::iter::once(prefix).chain(self.body.iter().cloned());
+        Some(Rope::new(slices.collect()))
     }
 }

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    batch::Budget,
+    batch::{Ack, Budget},
     outcome::{Reason, Refusal},
 };
 
@@ -77,8 +77,7 @@ fn a_full_batch_is_sealed_by_what_filled_it() {
             .1
             .is_none()
     );
-    let by_items = batcher
-        .push(request(&budget, Signal::Logs, 1, b"d"), now)
+    let by_items = push(&mut batcher, request(&budget, Signal::Logs, 1, b"d"), now)
         .1
         .unwrap();
     assert_eq!(
@@ -90,8 +89,7 @@ fn a_full_batch_is_sealed_by_what_filled_it() {
             .1
             .is_none()
     );
-    let by_bytes = batcher
-        .push(request(&budget, Signal::Logs, 1, b"ghijk"), now)
+    let by_bytes = push(&mut batcher, request(&budget, Signal::Logs, 1, b"ghijk"), now)
         .1
         .unwrap();
     assert_eq!(
@@ -112,8 +110,7 @@ fn a_request_too_large_to_share_goes_alone_and_leaves_the_others() {
             .1
             .is_none()
     );
-    let alone = batcher
-        .push(request(&budget, Signal::Metrics, 1, &[7; 50]), now)
+    let alone = push(&mut batcher, request(&budget, Signal::Metrics, 1, &[7; 50]), now)
         .1
         .unwrap();
     assert_eq!(

@@ -1,1 +1,0 @@
-//! Thinning held against doing it on the decoded request.
