@@ -24,6 +24,7 @@ pub mod cli;
 pub mod config;
 pub mod encoding;
 pub mod exporter;
+pub mod http1;
 pub mod http2;
 pub mod logging;
 pub mod metrics;

@@ -9,11 +9,11 @@ use std::{
 /// What a room may import besides itself. A room that is missing here is a failure.
 fn allowed(room: &str) -> Option<&'static [&'static str]> {
     const DATA_PATH: &[&str] = &[
-        "batch", "config", "encoding", "http2", "logging", "metrics", "net", "outcome", "rt",
-        "signal", "wire",
+        "batch", "config", "encoding", "http1", "http2", "logging", "metrics", "net", "outcome",
+        "rt", "signal", "wire",
     ];
     Some(match room {
-        "signal" | "encoding" | "outcome" | "rt" | "http2" => &[],
+        "signal" | "encoding" | "outcome" | "rt" | "http1" | "http2" => &[],
         "wire" => &["config", "encoding", "signal", "outcome"],
         "config" => &["encoding", "signal"],
         "logging" => &["config"],

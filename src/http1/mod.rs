@@ -1,0 +1,3 @@
+//! HTTP/1.1 as far as OTLP needs it, without sockets: heads, bodies, the server's side.
+
+pub mod chunked;
