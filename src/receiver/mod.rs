@@ -7,6 +7,7 @@ mod bodies;
 mod body;
 mod call;
 mod connection;
+mod date;
 mod export;
 mod http1;
 mod http2;

@@ -14,6 +14,7 @@ mod collectors;
 mod compression;
 mod delivery;
 mod heavy;
+mod http1;
 mod lifecycle;
 mod limits;
 mod outcomes;
