@@ -125,6 +125,26 @@ fn one_failure_of_a_trial_opens_it_for_another_term() {
 }
 
 #[test]
+fn an_answer_to_a_call_from_before_it_opened_is_no_trial() {
+    let (mut breaker, now) = breaker();
+    let old = [breaker.begin(now).unwrap(), breaker.begin(now).unwrap()];
+    for _ in 0..5 {
+        call(&mut breaker, Verdict::Failure, now);
+    }
+    let later = now + 10 * SECOND;
+    let trials = [breaker.begin(later).unwrap(), breaker.begin(later).unwrap()];
+    for old in old {
+        breaker.end(old, Verdict::Success, later);
+    }
+    assert_eq!(breaker.state(later), BreakerState::HalfOpen);
+    assert!(breaker.begin(later).is_err(), "it frees no place");
+    for trial in trials {
+        breaker.end(trial, Verdict::Success, later);
+    }
+    assert_eq!(breaker.state(later), BreakerState::Closed);
+}
+
+#[test]
 fn a_good_probe_ends_the_wait_and_does_nothing_else() {
     let (mut breaker, now) = opened();
     breaker.probe_succeeded(now);

@@ -72,7 +72,7 @@ pub enum Change {
 /// `minimum_calls` of the window. They end when for ten seconds no breaker was open and every value
 /// was under four fifths of its threshold; a window without calls is calm.
 ///
-/// Cost: about 15 KiB, for good; [`Triggers::observe`] takes a few nanoseconds.
+/// Cost: about 14 KiB, for good; [`Triggers::observe`] takes some ten nanoseconds.
 #[derive(Clone, Debug)]
 pub struct Triggers {
     enabled: bool,

@@ -90,6 +90,26 @@ fn between_the_marks_it_goes_on_and_below_them_it_ends_after_the_hold() {
 }
 
 #[test]
+fn latency_between_the_marks_goes_on_too() {
+    let (mut triggers, now) = triggers();
+    observe(&mut triggers, 10, true, 3 * SECOND, now);
+    assert!(triggers.evaluate(false, now).is_some());
+    let later = now + 55 * SECOND;
+    observe(&mut triggers, 10, true, SECOND * 17 / 10, later);
+    assert_eq!(until_change(&mut triggers, now, 55), None);
+    assert_eq!(until_change(&mut triggers, later, 40), None, "1.7 s of 2 s");
+    observe(
+        &mut triggers,
+        1000,
+        true,
+        SECOND * 3 / 2,
+        later + 40 * SECOND,
+    );
+    let ended = until_change(&mut triggers, later + 40 * SECOND, 20);
+    assert!(matches!(ended, Some((10, Change::Ended(_)))), "{ended:?}");
+}
+
+#[test]
 fn a_single_bad_moment_begins_the_hold_anew() {
     let (mut triggers, now) = triggers();
     assert!(triggers.evaluate(true, now).is_some());
