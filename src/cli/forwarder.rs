@@ -318,7 +318,10 @@ fn collectors(export: &Export) -> Vec<CollectorName> {
     endpoints
         .map(|endpoint| CollectorName {
             name: endpoint.authority(),
-            role: Role::Primary,
+            role: match export.fallback.as_ref() == Some(endpoint) {
+                true => Role::Fallback,
+                false => Role::Primary,
+            },
         })
         .collect()
 }
