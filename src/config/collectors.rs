@@ -4,12 +4,13 @@ use super::model::{Endpoint, Export};
 use crate::signal::Signal;
 
 impl Export {
-    /// Each distinct endpoint, in the order in which the signals' routes name them: a collector's
-    /// place here is its index on every shard.
+    /// Each distinct endpoint, in the order in which the signals' routes name them, then the
+    /// fallback: a collector's place here is its index on every shard.
     #[must_use]
     pub fn collectors(&self) -> Vec<&Endpoint> {
         let mut all: Vec<&Endpoint> = Vec::new();
-        for endpoint in Signal::ALL.iter().flat_map(|&it| self.endpoints_of(it)) {
+        let routes = Signal::ALL.iter().flat_map(|&it| self.endpoints_of(it));
+        for endpoint in routes.chain(&self.fallback) {
             if !all.contains(&endpoint) {
                 all.push(endpoint);
             }
@@ -21,7 +22,7 @@ impl Export {
 #[cfg(test)]
 mod tests {
     use crate::{
-        config::{Config, Endpoint, HttpVersion, Protocol},
+        config::{Config, Endpoint, Export, HttpVersion, Protocol},
         signal::Signal,
     };
 
@@ -41,7 +42,14 @@ mod tests {
         let mut export = Config::default().export;
         export.endpoints = vec![endpoint(2), endpoint(1)];
         export.signal_endpoints[Signal::Traces.index()] = vec![endpoint(3), endpoint(1)];
-        let ports: Vec<u16> = export.collectors().iter().map(|it| it.port).collect();
-        assert_eq!(ports, [3, 1, 2]);
+        let ports = |export: &Export| {
+            let all = export.collectors().into_iter();
+            all.map(|endpoint| endpoint.port).collect::<Vec<_>>()
+        };
+        assert_eq!(ports(&export), [3, 1, 2]);
+        export.fallback = Some(endpoint(9));
+        assert_eq!(ports(&export), [3, 1, 2, 9]);
+        export.fallback = Some(endpoint(1));
+        assert_eq!(ports(&export), [3, 1, 2]);
     }
 }
