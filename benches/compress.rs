@@ -205,7 +205,7 @@ fn merge(criterion: &mut Criterion) {
                     let items = inspect(Signal::Traces, Validate::Items, body);
                     black_box(items.is_ok());
                     let request = request(&budget, Encoding::Identity, body.clone());
-                    black_box(batcher.push(request, now).1.is_some());
+                    black_box(batcher.push(request, None, now).is_some());
                 }
                 let batch = batcher.seal(Signal::Traces, Encoding::Identity, Trigger::Idle, now);
                 batch.map(|batch| {

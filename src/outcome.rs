@@ -138,7 +138,7 @@ impl Code {
             403 => Self::PermissionDenied,
             404 | 405 | 415 => Self::Unimplemented,
             413 | 429 => Self::ResourceExhausted,
-            502 | 503 | 504 => Self::Unavailable,
+            502..=504 => Self::Unavailable,
             _ => Self::Internal,
         }
     }

@@ -8,9 +8,7 @@ use std::{
 use bytes::Bytes;
 
 use super::{Permit, Waiter};
-use crate::{
-    encoding::Encoding, metrics::Trigger, outcome::Outcome, signal::Signal, spool::Place,
-};
+use crate::{encoding::Encoding, metrics::Trigger, outcome::Outcome, signal::Signal, spool::Place};
 
 /// One request that was received, proven and counted.
 #[derive(Debug)]

@@ -23,7 +23,8 @@ pub(super) fn divide(
     let spool = &config.spool;
     let directory = Directory::open(&spool.directory).map_err(|error| error.to_string())?;
     let found = directory.segments();
-    let found = found.map_err(|error| format!("cannot list {}: {error}", directory.path().display()))?;
+    let found =
+        found.map_err(|error| format!("cannot list {}: {error}", directory.path().display()))?;
     warn_of(&directory);
     let directory = Arc::new(directory);
     let settings = settings(spool, shards);

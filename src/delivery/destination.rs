@@ -49,8 +49,6 @@ pub(super) struct Destination {
     was_unreachable: bool,
     interval: Duration,
     pause: Pause,
-    /// The collector has asked to be left alone until then.
-    patience: Option<Instant>,
     /// Batches over this were refused for their size.
     bytes_max: Option<(usize, Instant)>,
     error: Option<String>,
@@ -99,7 +97,6 @@ impl Destination {
             was_unreachable: false,
             interval: health.interval,
             pause: Pause::default(),
-            patience: None,
             bytes_max: None,
             error: None,
         }
@@ -137,8 +134,7 @@ impl Destination {
             let next = self.next_probe_at(now);
             return Err(next.saturating_duration_since(now).max(PAUSE_MIN));
         }
-        let until = self.pause.until.max(self.patience);
-        if let Some(until) = until.filter(|until| *until > now) {
+        if let Some(until) = self.pause.until.filter(|until| *until > now) {
             return Err(until.saturating_duration_since(now));
         }
         self.breaker.would_begin(now)
@@ -152,8 +148,7 @@ impl Destination {
 
     /// Whether it is left alone for a moment.
     pub(super) fn is_pausing(&self, now: Instant) -> bool {
-        let until = self.pause.until.max(self.patience);
-        until.is_some_and(|until| until > now)
+        self.pause.until.is_some_and(|until| until > now)
     }
 
     /// Takes a place for a call; `None` where the breaker allows none.
@@ -189,16 +184,13 @@ impl Destination {
         self.error = Some(error.to_owned());
     }
 
-    /// The collector asks to be left alone.
-    pub(super) fn be_patient(&mut self, delay: Duration, now: Instant) {
-        self.patience = self.patience.max(Some(now + delay));
-    }
-
     pub(super) fn error(&self) -> Option<&str> {
-        self.error.as_deref().or_else(|| match self.health.is_healthy() {
-            true => None,
-            false => self.health.last_error(),
-        })
+        self.error
+            .as_deref()
+            .or_else(|| match self.health.is_healthy() {
+                true => None,
+                false => self.health.last_error(),
+            })
     }
 
     pub(super) fn breaker(&self, now: Instant) -> BreakerState {
@@ -225,9 +217,11 @@ impl Destination {
 
     pub(super) fn next_at(&self, now: Instant) -> Option<Instant> {
         let probe = (!self.is_probed).then(|| self.next_probe_at(now));
-        let until = self.pause.until.max(self.patience);
-        let over = until.filter(|until| *until > now);
-        [self.breaker.next_at(), probe, over].into_iter().flatten().min()
+        let over = self.pause.until.filter(|until| *until > now);
+        [self.breaker.next_at(), probe, over]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// When it is to be probed next: soon where no call is made that would tell.

@@ -17,8 +17,7 @@ pub(super) enum Way {
     Full,
     /// To the disk.
     Disk,
-    /// Nowhere for so long: collectors that are called, but were not reached just now, or have
-    /// asked for patience.
+    /// Nowhere for so long: collectors that may be called, but were not reached just now.
     Paused(Duration),
     /// Nowhere for so long: no collector may be called.
     Out(Duration),
@@ -53,10 +52,7 @@ impl Delivery {
     /// condition of degradation holds.
     pub(super) fn way(&self, signal: Signal, asked: Asked, now: Instant) -> Way {
         let primaries = self.among(&self.routes[signal.index()], asked, now);
-        if !asked.falls_back
-            && !matches!(primaries, Way::Out(_))
-            && !self.is_degraded(signal)
-        {
+        if !asked.falls_back && !matches!(primaries, Way::Out(_)) && !self.is_degraded(signal) {
             return primaries;
         }
         if let Some(way) = self.fallback_way(asked, now) {

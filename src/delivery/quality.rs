@@ -1,6 +1,5 @@
 //! Thinning under pressure: less of each trace's company rather than nothing of any.
 
-
 use bytes::Bytes;
 
 use super::Delivery;

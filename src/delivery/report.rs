@@ -183,9 +183,19 @@ impl Delivery {
         let names: Vec<&str> = strategies.iter().map(|strategy| strategy.name()).collect();
         let names = names.join(",");
         if is_active {
-            tracing::warn!(signal = signal.name(), strategies = names, "degraded: {}", Cause(change));
+            tracing::warn!(
+                signal = signal.name(),
+                strategies = names,
+                "degraded: {}",
+                Cause(change)
+            );
         } else {
-            tracing::info!(signal = signal.name(), strategies = names, "no longer degraded: {}", Cause(change));
+            tracing::info!(
+                signal = signal.name(),
+                strategies = names,
+                "no longer degraded: {}",
+                Cause(change)
+            );
             self.set_ratio(signal, 1.0);
         }
         for strategy in &strategies {

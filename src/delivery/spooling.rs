@@ -8,7 +8,7 @@ use std::{
 
 use bytes::Bytes;
 
-use super::{DEFAULT_DELAY, Delivery, Step, ladder::Way, parcel::Parcel};
+use super::{DEFAULT_DELAY, Delivery, flow::Step, ladder::Way, parcel::Parcel};
 use crate::{
     batch::{Batch, Batcher, ExportRequest, Permit, Waiter},
     config::Config,
@@ -71,7 +71,12 @@ struct Storing {
 
 impl Spooling {
     /// `bytes_max`: what the disk may hold of this shard. `rate`: bytes that may be read back in a second; 0: no bound.
-    pub(super) fn new(config: &Config, spool: Option<(Spool, u64)>, rate: u64, now: Instant) -> Self {
+    pub(super) fn new(
+        config: &Config,
+        spool: Option<(Spool, u64)>,
+        rate: u64,
+        now: Instant,
+    ) -> Self {
         let (spool, bytes_max) = spool.unzip();
         Self {
             spool,
@@ -165,9 +170,9 @@ impl Spooling {
     /// A batch that was read back goes out: the next one waits as the rate says.
     pub(super) fn went(&mut self, bytes: usize, now: Instant) {
         self.in_flight += 1;
-        if self.rate > 0 {
-            let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
-            let nanos = bytes.saturating_mul(1_000_000_000) / self.rate;
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+        let nanos = bytes.saturating_mul(1_000_000_000).checked_div(self.rate);
+        if let Some(nanos) = nanos {
             self.next_at = self.next_at.max(now) + Duration::from_nanos(nanos);
         }
     }
@@ -239,8 +244,7 @@ impl Delivery {
         let delay = self.jitter.between(delay, delay + delay / 2);
         let refusal = refusal.clone().with_delay(delay);
         let settled = Settled::Refused(refusal.reason());
-        self.metrics
-            .settle(request.signal, request.items, settled);
+        self.metrics.settle(request.signal, request.items, settled);
         drop(request);
         if let Some(waiter) = waiter {
             waiter.answer(Outcome::Refused(refusal));
@@ -379,9 +383,8 @@ impl Delivery {
         if !spool.has_replay() {
             return;
         }
-        let wanted = Signal::ALL.map(|signal| {
-            matches!(self.way_of_replayed(signal, now), Way::To(_) | Way::Full)
-        });
+        let wanted = Signal::ALL
+            .map(|signal| matches!(self.way_of_replayed(signal, now), Way::To(_) | Way::Full));
         if !wanted.contains(&true) {
             return;
         }
@@ -511,4 +514,3 @@ fn refusal_of(refused: Refused) -> (Refusal, Duration) {
         }
     }
 }
-

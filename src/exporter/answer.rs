@@ -97,10 +97,10 @@ impl Answer {
             .or_else(|| details.map(|status| status.message))
             .unwrap_or_default();
         refused(Said {
-                code,
-                message,
-                retry_after,
-            })
+            code,
+            message,
+            retry_after,
+        })
     }
 
     /// A field of the trailers, or of the head where the trailers have none.
@@ -138,10 +138,10 @@ impl Answer {
         };
         let message = format!("HTTP {} without a gRPC status", named(self.status));
         refused(Said {
-                code,
-                message,
-                retry_after: self.retry_after(),
-            })
+            code,
+            message,
+            retry_after: self.retry_after(),
+        })
     }
 
     /// Reads the answer to an OTLP/HTTP request.
@@ -162,10 +162,10 @@ impl Answer {
         let is_retryable = matches!(self.status, 429 | 502 | 503 | 504);
         let retry_after = is_retryable.then(|| retry_after.unwrap_or_default());
         refused(Said {
-                code,
-                message,
-                retry_after,
-            })
+            code,
+            message,
+            retry_after,
+        })
     }
 
     /// The `Retry-After` header, in either of its forms.

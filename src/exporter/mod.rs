@@ -49,12 +49,7 @@ impl Exporter {
     /// Sends a message to a collector and reads its answer, within `timeout`.
     ///
     /// Nothing that the collector may have taken is sent again.
-    pub async fn attempt(
-        &self,
-        collector: usize,
-        message: &Message,
-        timeout: Duration,
-    ) -> Attempt {
+    pub async fn attempt(&self, collector: usize, message: &Message, timeout: Duration) -> Attempt {
         let Some(collector) = self.collectors.get(collector) else {
             return Attempt::NotSent(format!("there is no collector {collector}"));
         };

@@ -52,9 +52,17 @@ fn answer(ack: &mut Ack) -> Option<Outcome> {
 fn a_batch_is_its_requests_one_after_the_other() {
     let (budget, now) = (budget(), start());
     let mut batcher = Batcher::new(100, 1000, AGE);
-    let (mut one, sealed) = push(&mut batcher, request(&budget, Signal::Traces, 2, b"first"), now);
+    let (mut one, sealed) = push(
+        &mut batcher,
+        request(&budget, Signal::Traces, 2, b"first"),
+        now,
+    );
     assert!(sealed.is_none());
-    let (mut two, sealed) = push(&mut batcher, request(&budget, Signal::Traces, 3, b"second"), now);
+    let (mut two, sealed) = push(
+        &mut batcher,
+        request(&budget, Signal::Traces, 3, b"second"),
+        now,
+    );
     assert!(sealed.is_none());
     let batch = batcher
         .seal(Signal::Traces, Encoding::Identity, Trigger::Idle, now)
@@ -85,13 +93,21 @@ fn a_full_batch_is_sealed_by_what_filled_it() {
         (Trigger::Size, 2)
     );
     assert!(
-        push(&mut batcher, request(&budget, Signal::Logs, 1, b"abcdef"), now)
-            .1
-            .is_none()
-    );
-    let by_bytes = push(&mut batcher, request(&budget, Signal::Logs, 1, b"ghijk"), now)
+        push(
+            &mut batcher,
+            request(&budget, Signal::Logs, 1, b"abcdef"),
+            now
+        )
         .1
-        .unwrap();
+        .is_none()
+    );
+    let by_bytes = push(
+        &mut batcher,
+        request(&budget, Signal::Logs, 1, b"ghijk"),
+        now,
+    )
+    .1
+    .unwrap();
     assert_eq!(
         (by_bytes.trigger(), by_bytes.requests()),
         (Trigger::Bytes, 1)
@@ -106,13 +122,21 @@ fn a_request_too_large_to_share_goes_alone_and_leaves_the_others() {
     let (budget, now) = (budget(), start());
     let mut batcher = Batcher::new(100, 10, AGE);
     assert!(
-        push(&mut batcher, request(&budget, Signal::Metrics, 1, b"abc"), now)
-            .1
-            .is_none()
-    );
-    let alone = push(&mut batcher, request(&budget, Signal::Metrics, 1, &[7; 50]), now)
+        push(
+            &mut batcher,
+            request(&budget, Signal::Metrics, 1, b"abc"),
+            now
+        )
         .1
-        .unwrap();
+        .is_none()
+    );
+    let alone = push(
+        &mut batcher,
+        request(&budget, Signal::Metrics, 1, &[7; 50]),
+        now,
+    )
+    .1
+    .unwrap();
     assert_eq!(
         (alone.trigger(), alone.requests(), alone.bytes()),
         (Trigger::Alone, 1, 50)
@@ -126,9 +150,13 @@ fn profiles_never_share_a_batch() {
     let (budget, now) = (budget(), start());
     let mut batcher = Batcher::new(100, 1000, AGE);
     for _ in 0..2 {
-        let alone = push(&mut batcher, request(&budget, Signal::Profiles, 1, b"p"), now)
-            .1
-            .unwrap();
+        let alone = push(
+            &mut batcher,
+            request(&budget, Signal::Profiles, 1, b"p"),
+            now,
+        )
+        .1
+        .unwrap();
         assert_eq!(alone.requests(), 1);
         alone.resolve(|_| Outcome::Accepted);
     }
@@ -139,8 +167,16 @@ fn the_age_of_a_batch_is_that_of_its_oldest_request() {
     let (budget, now) = (budget(), start());
     let mut batcher = Batcher::new(100, 1000, AGE);
     assert_eq!(batcher.next_due(), None);
-    drop(push(&mut batcher, request(&budget, Signal::Traces, 1, b"a"), now));
-    drop(push(&mut batcher, request(&budget, Signal::Traces, 1, b"b"), now + AGE / 2));
+    drop(push(
+        &mut batcher,
+        request(&budget, Signal::Traces, 1, b"a"),
+        now,
+    ));
+    drop(push(
+        &mut batcher,
+        request(&budget, Signal::Traces, 1, b"b"),
+        now + AGE / 2,
+    ));
     assert_eq!(batcher.next_due(), Some(now + AGE));
     assert!(!batcher.is_due(Signal::Traces, Encoding::Identity, now + AGE / 2));
     assert!(batcher.is_due(Signal::Traces, Encoding::Identity, now + AGE));
@@ -164,8 +200,16 @@ fn what_nobody_waits_for_keeps_its_memory_until_its_outcome() {
 fn requests_whose_senders_have_gone_are_parted_from_the_others() {
     let (budget, now) = (budget(), start());
     let mut batcher = Batcher::new(100, 1000, AGE);
-    let (stays, _) = push(&mut batcher, request(&budget, Signal::Traces, 1, b"stays"), now);
-    let (leaves, _) = push(&mut batcher, request(&budget, Signal::Traces, 2, b"leaves"), now);
+    let (stays, _) = push(
+        &mut batcher,
+        request(&budget, Signal::Traces, 1, b"stays"),
+        now,
+    );
+    let (leaves, _) = push(
+        &mut batcher,
+        request(&budget, Signal::Traces, 2, b"leaves"),
+        now,
+    );
     let hurried = ExportRequest {
         deadline: Some(now + AGE),
         ..request(&budget, Signal::Traces, 4, b"hurries")
@@ -194,8 +238,16 @@ fn requests_whose_senders_have_gone_are_parted_from_the_others() {
 fn a_batch_is_taken_apart_into_what_it_was_made_of() {
     let (budget, now) = (budget(), start());
     let mut batcher = Batcher::new(100, 1000, AGE);
-    let (_ack, _) = push(&mut batcher, request(&budget, Signal::Logs, 3, b"first"), now);
-    assert!(batcher.push(request(&budget, Signal::Logs, 1, b"second"), None, now).is_none());
+    let (_ack, _) = push(
+        &mut batcher,
+        request(&budget, Signal::Logs, 3, b"first"),
+        now,
+    );
+    assert!(
+        batcher
+            .push(request(&budget, Signal::Logs, 1, b"second"), None, now)
+            .is_none()
+    );
     let batch = batcher
         .seal(Signal::Logs, Encoding::Identity, Trigger::Idle, now)
         .unwrap();
