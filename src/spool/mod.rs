@@ -17,16 +17,28 @@
 //! [`Event::Stored`] comes after the record, its segment and the directory are synced. What is
 //! damaged is found by its checksum, skipped alone, and counted.
 
+mod backoff;
 mod event;
+pub mod format;
+mod group;
 mod name;
 mod op;
+mod ranges;
 mod record;
+mod scan;
+mod segment;
 mod settings;
+pub mod sim;
 mod store;
 
 pub use event::{Event, Refused, State, Status, Why};
 pub use name::{FoundSegment, SegmentName};
 pub use op::{DiskError, Done, Op, OpId};
+pub use ranges::Ranges;
 pub use record::{Place, Record, Ticket};
+pub use scan::{Damage, SCAN_BYTES, Scanned, Scanner};
 pub use settings::{OnFull, ReplayOrder, Settings};
 pub use store::Spool;
+
+#[cfg(test)]
+mod tests;
