@@ -78,6 +78,7 @@ impl Setup {
         Self {
             acknowledge: match config.acknowledge {
                 Acknowledge::Delivered => "delivered",
+                Acknowledge::Stored => "stored",
                 Acknowledge::Queued => "queued",
             },
             listen_grpc: config.listen.grpc.map(|address| address.to_string()),
