@@ -22,6 +22,7 @@ pub mod admin;
 pub mod batch;
 pub mod cli;
 pub mod config;
+pub mod degrade;
 pub mod encoding;
 pub mod exporter;
 pub mod http2;

@@ -217,3 +217,7 @@ impl Draft {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "ladder_tests.rs"]
+mod tests;

@@ -1,6 +1,6 @@
 //! The disk spool of one shard: what a record is on disk, when it is safe there, how it comes back.
 //!
-//! Pure and sans-I/O. [`Spool`] says which file operations are to be performed ([`Op`]), is told how
+//! Pure and sans-I/O, but for [`Directory`]. [`Spool`] says which file operations are to be performed ([`Op`]), is told how
 //! each ended ([`Done`], [`DiskError`]) and reports what follows ([`Event`]).
 //!
 //! # On disk
@@ -17,18 +17,30 @@
 //! [`Event::Stored`] comes after the record, its segment and the directory are synced. What is
 //! damaged is found by its checksum, skipped alone, and counted.
 
+mod backoff;
 mod directory;
 mod event;
+pub mod format;
+mod group;
 mod name;
 mod op;
+mod ranges;
 mod record;
+mod scan;
+mod segment;
 mod settings;
+pub mod sim;
 mod store;
 
 pub use directory::{Directory, OpenError, assign, read_small, segments};
 pub use event::{Event, Refused, State, Status, Why};
 pub use name::{FoundSegment, SegmentName};
 pub use op::{DiskError, Done, Op, OpId};
+pub use ranges::Ranges;
 pub use record::{Place, Record, Ticket};
+pub use scan::{Damage, SCAN_BYTES, Scanned, Scanner};
 pub use settings::{OnFull, ReplayOrder, Settings};
 pub use store::Spool;
+
+#[cfg(test)]
+mod tests;

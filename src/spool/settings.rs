@@ -2,23 +2,8 @@
 
 use std::time::Duration;
 
-/// What happens when the spool is full.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OnFull {
-    /// New data is refused.
-    Refuse,
-    /// The oldest segment is dropped and counted.
-    DropOldest,
-}
-
-/// In which order stored records are replayed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ReplayOrder {
-    /// What waits longest first.
-    OldestFirst,
-    /// What came last first.
-    NewestFirst,
-}
+use crate::config;
+pub use crate::config::{OnFull, ReplayOrder};
 
 /// What the spool of one shard is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,4 +18,20 @@ pub struct Settings {
     pub segment_bytes: u64,
     /// What is replayed first.
     pub order: ReplayOrder,
+}
+
+impl Settings {
+    /// The part of one of so many shards.
+    #[must_use]
+    pub fn new(config: &config::Spool, shards: u64) -> Self {
+        let bytes_max = config.bytes_max / shards.max(1);
+        Self {
+            bytes_max,
+            age_max: config.age_max,
+            on_full: config.on_full,
+            // Room is made segment by segment, so there have to be some.
+            segment_bytes: config.segment_bytes.min(bytes_max / 4),
+            order: config.replay,
+        }
+    }
 }

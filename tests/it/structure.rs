@@ -16,6 +16,7 @@ fn allowed(room: &str) -> Option<&'static [&'static str]> {
         "signal" | "encoding" | "outcome" | "rt" | "http2" => &[],
         "wire" => &["config", "encoding", "signal", "outcome"],
         "config" => &["encoding", "signal"],
+        "degrade" => &["config", "outcome"],
         "logging" => &["config"],
         "metrics" => &["signal", "outcome"],
         "batch" => &["encoding", "metrics", "wire", "signal", "outcome"],

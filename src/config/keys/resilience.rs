@@ -102,17 +102,22 @@ pub(super) const RETRY: Section = Section {
 pub(super) const BREAKER: Section = Section {
     title: "Circuit breaker",
     keys: &[
-        whole(
-            "circuit_breaker.failure_threshold",
-            1,
-            1000,
-            "5",
-            "failures",
-            |draft, n| draft.config.circuit_breaker.failure_threshold = word(n),
-            "Failures within circuit_breaker.sliding_window_size that open the breaker of a \
-             collector, on one core: no connection, no answer in time, or an answer that says to \
-             try again. Data that the collector refuses for good is no failure of the collector.",
-        ),
+        Key {
+            cost: "It is a count and no share: with many calls a second raise it, or a few failures \
+                   among thousands close the way to a collector that works.",
+            ..whole(
+                "circuit_breaker.failure_threshold",
+                1,
+                1000,
+                "5",
+                "failures",
+                |draft, n| draft.config.circuit_breaker.failure_threshold = word(n),
+                "Failures within circuit_breaker.sliding_window_size that open the breaker of a \
+                 collector, on one core: no connection, no answer in time, or an answer that says \
+                 to try again. Data that the collector refuses for good is no failure of the \
+                 collector.",
+            )
+        },
         time(
             "circuit_breaker.recovery_timeout",
             ms(100),

@@ -1,0 +1,4 @@
+//! Proofs of the spool over a simulated disk.
+
+mod basics;
+mod rig;
