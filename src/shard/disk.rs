@@ -9,7 +9,7 @@ use std::{
 };
 
 use crate::{
-    rt::{self, Access, File, Notify},
+    rt::{Access, File, Notify, Worker},
     spool::{Directory, DiskError, Done, Op, SegmentName},
 };
 
@@ -25,6 +25,7 @@ const READING_MAX: usize = 4;
 pub struct Disk {
     directory: Arc<Directory>,
     access: Access,
+    worker: Worker,
     open: RefCell<Vec<Open>>,
     under_way: Cell<usize>,
     ended: Notify,
@@ -41,8 +42,13 @@ struct Open {
 impl Disk {
     /// Finds out how the files of the folder can be accessed, and says so in the log.
     ///
-    /// - Cost: one file of 8 KiB and one sync.
-    pub async fn open(directory: Arc<Directory>, shard: usize) -> Rc<Self> {
+    /// - Cost: one file of 8 KiB and one sync; a thread for what the runtime cannot do without one.
+    ///
+    /// # Errors
+    ///
+    /// The system gives no thread.
+    pub async fn open(directory: Arc<Directory>, shard: usize) -> io::Result<Rc<Self>> {
+        let worker = Worker::start(&format!("otlp-disk-{shard}"))?;
         let name = format!("access-{shard}.tmp");
         let access = Access::find(directory.path(), &name).await;
         match &access {
@@ -53,13 +59,14 @@ impl Disk {
                 "spool: files are accessed through the page cache"
             ),
         }
-        Rc::new(Self {
+        Ok(Rc::new(Self {
             directory,
             access,
+            worker,
             open: RefCell::default(),
             under_way: Cell::new(0),
             ended: Notify::default(),
-        })
+        }))
     }
 
     /// Performs one operation. Several may be under way at once.
@@ -108,7 +115,7 @@ impl Disk {
                 Ok(Done::Bytes(read))
             }
             Op::SyncDirectory => {
-                let synced = self.blocking(|directory| directory.sync()).await;
+                let synced = self.blocking(Directory::sync).await;
                 nothing(synced, "sync", "the folder")
             }
             Op::WriteMarks { segment, bytes } => {
@@ -146,10 +153,10 @@ impl Disk {
 
     async fn blocking<R: Send + 'static>(
         &self,
-        work: impl FnOnce(&Directory) -> R + Send + 'static,
-    ) -> R {
+        work: impl FnOnce(&Directory) -> io::Result<R> + Send + 'static,
+    ) -> io::Result<R> {
         let directory = Arc::clone(&self.directory);
-        rt::blocking(move || work(&directory)).await
+        self.worker.run(move || work(&directory)).await?
     }
 
     fn find(&self, segment: SegmentName) -> Option<Open> {

@@ -23,7 +23,7 @@ fn with_disk<F: Future<Output = ()> + 'static>(
     };
     let directory = Arc::new(Directory::open(path).unwrap());
     let thread = start(options, move || async move {
-        let disk = Disk::open(directory, 1).await;
+        let disk = Disk::open(directory, 1).await.unwrap();
         test(Rc::clone(&disk)).await;
         disk.idle().await;
         give.send(()).unwrap();
