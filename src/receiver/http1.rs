@@ -290,7 +290,8 @@ impl<'a> Session<'a> {
             if reading.is_late(cx.waker()) {
                 self.close(Outcome::Refused(body::too_slow()), true);
             }
-        } else if !self.http.is_between() {
+        } else if !self.http.is_between() || self.context.gate.is_closed() {
+            // At a closed gate it is this side that keeps the sender waiting.
             self.between = None;
         } else {
             let context = self.context;
