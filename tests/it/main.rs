@@ -11,12 +11,14 @@
 
 mod acceptance;
 mod collectors;
+mod collectors_http1;
 mod compression;
 mod delivery;
 mod heavy;
 mod lifecycle;
 mod limits;
 mod outcomes;
+mod probes;
 mod refusals;
 mod startup;
 mod structure;
