@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use crate::{
-    config::{self, Config},
+    config::Config,
     metrics::{ShardMetrics, SpoolState, SpoolStatus},
     rt,
     shard::SpoolSetup,
-    spool::{self, Directory, Settings, assign},
+    spool::{Directory, Settings, assign},
 };
 
 /// Takes the folder where the configuration spools, and gives each shard its part; no part where it
@@ -27,8 +27,8 @@ pub(super) fn divide(
         found.map_err(|error| format!("cannot list {}: {error}", directory.path().display()))?;
     warn_of(&directory);
     let directory = Arc::new(directory);
-    let settings = settings(spool, shards);
     let count = u64::try_from(shards).unwrap_or(1).max(1);
+    let settings = Settings::new(spool, count);
     for metrics in metrics {
         metrics.set_spool_max(settings.bytes_max);
         metrics.post(|board| {
@@ -49,24 +49,6 @@ pub(super) fn divide(
         })
     });
     Ok(setups.collect())
-}
-
-fn settings(spool: &config::Spool, shards: usize) -> Settings {
-    let count = u64::try_from(shards).unwrap_or(1).max(1);
-    let bytes_max = spool.bytes_max / count;
-    Settings {
-        bytes_max,
-        age_max: spool.age_max,
-        on_full: match spool.on_full {
-            config::OnFull::Refuse => spool::OnFull::Refuse,
-            config::OnFull::DropOldest => spool::OnFull::DropOldest,
-        },
-        segment_bytes: spool.segment_bytes.min(bytes_max / 4),
-        order: match spool.replay {
-            config::ReplayOrder::OldestFirst => spool::ReplayOrder::OldestFirst,
-            config::ReplayOrder::NewestFirst => spool::ReplayOrder::NewestFirst,
-        },
-    }
 }
 
 /// What the operator should know of the folder.

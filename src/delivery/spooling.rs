@@ -57,6 +57,8 @@ pub(super) struct Spooling {
     bytes_max: u64,
     rate: u64,
     next_at: Instant,
+    /// Something may be read back once `next_at` is there.
+    is_held_back: bool,
     pub in_flight: usize,
     pub failures: u32,
 }
@@ -91,6 +93,7 @@ impl Spooling {
             bytes_max: bytes_max.unwrap_or(0),
             rate,
             next_at: now,
+            is_held_back: false,
             in_flight: 0,
             failures: 0,
         }
@@ -141,7 +144,7 @@ impl Spooling {
 
     pub(super) fn next_at(&self, now: Instant) -> Option<Instant> {
         let spool = self.spool.as_ref()?;
-        let waits = spool.has_replay() || self.replayed.iter().any(|queue| !queue.is_empty());
+        let waits = self.is_held_back || self.replayed.iter().any(|queue| !queue.is_empty());
         let replay = (waits && self.next_at > now).then_some(self.next_at);
         spool.next_at().into_iter().chain(replay).min()
     }
@@ -374,13 +377,11 @@ impl Delivery {
     /// Begins to read back where a collector takes it and memory has room.
     pub(super) fn replay(&mut self, now: Instant) {
         let is_waiting = self.spooling.replayed.iter().any(|queue| !queue.is_empty());
-        if self.is_draining || is_waiting || now < self.spooling.next_at {
+        if self.spooling.spool.is_none() || self.is_draining || is_waiting {
             return;
         }
-        let Some(spool) = self.spooling.spool.as_ref() else {
-            return;
-        };
-        if !spool.has_replay() {
+        self.spooling.is_held_back = now < self.spooling.next_at;
+        if self.spooling.is_held_back {
             return;
         }
         let wanted = Signal::ALL
@@ -389,6 +390,7 @@ impl Delivery {
             return;
         }
         if Permit::none(&self.budget).room() < 2 * READ_BYTES.min(self.budget.limit() / 8) {
+            self.spooling.is_held_back = true;
             return self.spooling.pause(now + MEMORY_PAUSE);
         }
         let bytes_max = READ_BYTES.min(self.budget.limit() / 8);

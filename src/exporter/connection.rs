@@ -99,6 +99,8 @@ impl Connection {
             })
             .await;
             connection.ended.set(true);
+            // The pool forgets it when it looks for one; the collector is not to wait for that.
+            connection.link().close();
             metrics.collector_connections(-1);
         });
         running

@@ -107,6 +107,7 @@ struct HealthCheckResponse {
 /// What a page says of the collector; the error is why it is not well.
 fn read_page(answer: &Answer) -> Result<Probe, String> {
     match (answer.grpc_code(), answer.status) {
+        (_, 501) => Ok(Probe::Alive),
         (Some(Code::Unavailable), _) | (_, 500..) => Err(refused(&named(answer.status))),
         (None, 200..=299) => Ok(Probe::Healthy),
         // A gRPC server answers every request so, and other ones what they do not serve.
@@ -118,7 +119,7 @@ fn read_page(answer: &Answer) -> Result<Probe, String> {
 fn read_health(answer: &Answer) -> Result<Probe, String> {
     let code = match (answer.grpc_code(), answer.status) {
         (Some(code), _) => code,
-        (None, 500..) => return Err(refused(&named(answer.status))),
+        (None, status @ 500..) if status != 501 => return Err(refused(&named(status))),
         // Whoever that is, it is no gRPC server and it answers.
         (None, _) => return Ok(Probe::Alive),
     };

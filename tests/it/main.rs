@@ -11,6 +11,7 @@
 
 mod acceptance;
 mod collectors;
+mod collectors_http1;
 mod compression;
 mod delivery;
 mod heavy;
@@ -18,6 +19,7 @@ mod http1;
 mod lifecycle;
 mod limits;
 mod outcomes;
+mod probes;
 mod refusals;
 mod startup;
 mod structure;
