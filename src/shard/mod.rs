@@ -74,7 +74,8 @@ pub struct SpoolSetup {
 
 /// Runs a shard until it is told to stop and has drained, or the drain timeout is up.
 ///
-/// `on_listening` is called once the listening sockets are served.
+/// `on_listening` is called once the listening sockets are served; never where the shard cannot
+/// start, which is logged.
 pub async fn run(setup: Setup, on_listening: impl FnOnce()) {
     let Setup {
         config,
@@ -104,7 +105,13 @@ pub async fn run(setup: Setup, on_listening: impl FnOnce()) {
     let replay_rate = spool.as_ref().map_or(0, |setup| setup.replay_rate);
     let (spool, disk) = match spool {
         Some(setup) => {
-            let disk = Disk::open(Arc::clone(&setup.directory), index).await;
+            let disk = match Disk::open(Arc::clone(&setup.directory), index).await {
+                Ok(disk) => disk,
+                Err(error) => {
+                    tracing::error!(%error, "the thread of the spool does not start");
+                    return;
+                }
+            };
             let spool = open_spool(&setup, index, now, unix_nanos);
             (Some((spool, setup.settings.bytes_max)), Some(disk))
         }

@@ -15,12 +15,14 @@ use h2::Reason;
 use http::{HeaderMap, Method, Response};
 use otlp::{
     config::{Config, Endpoint, HttpVersion, Protocol},
+    degrade::Probe,
     encoding::Encoding,
-    exporter::{Exporter, Message, Probe, Shared},
+    exporter::{Exporter, Shared},
     metrics::ShardMetrics,
     net::Buffers,
-    rt::{self, Jitter, ThreadOptions},
+    rt::{self, ThreadOptions},
     signal::Signal,
+    wire::Message,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -62,7 +64,6 @@ fn exporter(address: SocketAddr, http: Http) -> Exporter {
     let shared = Shared {
         buffers: Rc::new(Buffers::default()),
         metrics: ShardMetrics::new(0),
-        jitter: Jitter::new(1),
         response_bytes_max: 64 << 10,
     };
     Exporter::new(&export, shared)
@@ -367,20 +368,20 @@ async fn nobody_there_silence_and_bytes_that_are_no_answer_are_unhealthy() {
 }
 
 #[tokio::test]
-async fn a_probe_uses_the_open_connection_of_many_requests_and_takes_no_place() {
+async fn a_probe_uses_the_open_connection_of_many_requests() {
     let (address, log, _serving) =
         http2(Does::Answers(200, &[0, 0, 0, 0, 2, 8, 1], Some("0"))).await;
     let probes = with_exporter(address, Http::Grpc, async |exporter| {
         let body = Arc::from([Bytes::from_static(b"")]);
         let message = Message::new(Signal::Traces, Encoding::Identity, body);
-        drop(exporter.send(&message, rt::now()).await);
+        drop(exporter.attempt(0, &message, TIMEOUT).await);
         let mut probes = Vec::new();
         for _ in 0..3 {
             probes.push(exporter.probe(0, None, TIMEOUT).await);
         }
-        (probes, exporter.has_room(Signal::Traces))
+        probes
     });
-    assert_eq!(probes.await, (vec![Probe::Healthy; 3], true));
+    assert_eq!(probes.await, vec![Probe::Healthy; 3]);
     assert_eq!(log.connections.load(Ordering::Relaxed), 1);
     assert_eq!(log.seen.borrow().len(), 4);
 }

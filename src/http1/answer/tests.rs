@@ -209,7 +209,8 @@ proptest! {
         let pieces: Vec<_> = bytes.chunks(cut).collect();
         let in_pieces = read(&pieces, true);
         let at_once = read(&[&bytes], true);
-        prop_assert_eq!(in_pieces.is_ok(), at_once.is_ok());
+        // In pieces a head is looked at when a line ends: what is wrong with it is found later.
+        prop_assert!(in_pieces.is_ok() || at_once.is_err());
         if let (Ok(in_pieces), Ok(at_once)) = (in_pieces, at_once) {
             prop_assert_eq!(in_pieces.0, at_once.0);
         }
