@@ -215,13 +215,12 @@ impl<J: Judge> Thinning<'_, J> {
         };
         let end = self.source.at();
         self.source.leave(mark);
-        self.items = self.items.wrapping_add(1);
         match verdict {
             Verdict::Keep => {}
             Verdict::Drop => {
-                self.items = self.items.wrapping_sub(1);
                 self.sampled = self.sampled.wrapping_add(1);
                 self.splice.replace(at..end, &[]);
+                return Ok(());
             }
             Verdict::Change(out) => {
                 let open = self.splice.open(length..start);
@@ -230,6 +229,7 @@ impl<J: Judge> Thinning<'_, J> {
                 self.splice.close(&open, end.saturating_sub(start));
             }
         }
+        self.items = self.items.wrapping_add(1);
         Ok(())
     }
 }

@@ -201,6 +201,9 @@ mod tests {
         // 43.1 % of the values lie below: kept from 56.9 % on.
         assert!(Threshold::of_ratio(0.57).keeps(randomness));
         assert!(!Threshold::of_ratio(0.56).keeps(randomness));
+        let of = |digits: &str| Threshold::parse(digits.as_bytes()).unwrap();
+        assert!(of("6e6d1a75832a2f").keeps(randomness), "equal is kept");
+        assert!(!of("6e6d1a75832a3").keeps(randomness));
         assert_eq!(Randomness::of_trace([0; 16]), None);
     }
 }

@@ -2,6 +2,8 @@
 
 use super::threshold::{Randomness, Threshold};
 
+/// What OpenTelemetry's member begins with.
+const PREFIX: &[u8] = b"ot=";
 /// The longest value of a member.
 ///
 /// - Source: W3C Trace Context Level 2; OpenTelemetry, "`TraceState` Handling".
@@ -73,21 +75,18 @@ pub(super) fn rewrite(text: &[u8], digits: Option<&str>, into: &mut Vec<u8>) -> 
         return false;
     };
     let had = sub_keys(entry).any(is_threshold);
-    let mut value = with_threshold(entry, digits);
-    if value.len() > VALUE_BYTES_MAX {
+    if digits.is_none() && !had {
+        return false;
+    }
+    put_entry(entry, digits, into);
+    if into.len() > PREFIX.len().saturating_add(VALUE_BYTES_MAX) {
         if !had {
             return false;
         }
-        value = with_threshold(entry, None);
-    } else if digits.is_none() && !had {
-        return false;
+        into.clear();
+        put_entry(entry, None, into);
     }
-    let mut members = 0_usize;
-    if !value.is_empty() {
-        into.extend_from_slice(b"ot=");
-        into.extend_from_slice(&value);
-        members = 1;
-    }
+    let mut members = usize::from(!into.is_empty());
     for member in members_of(text).filter(|member| value_of(member).is_none()) {
         if members == MEMBERS_MAX {
             break;
@@ -101,15 +100,13 @@ pub(super) fn rewrite(text: &[u8], digits: Option<&str>, into: &mut Vec<u8>) -> 
     true
 }
 
-/// The `ot` entry with this threshold in the place of its own, or at its end.
-fn with_threshold(entry: &[u8], digits: Option<&str>) -> Vec<u8> {
-    let mut value = Vec::with_capacity(entry.len().saturating_add(20));
+/// Writes the `ot` entry with this threshold in the place of its own, or at its end; nothing where
+/// nothing would be in it. `into` is empty.
+fn put_entry(entry: &[u8], digits: Option<&str>, into: &mut Vec<u8>) {
     let mut digits = digits;
     let mut put = |sub: &[&[u8]]| {
-        if !value.is_empty() {
-            value.push(b';');
-        }
-        sub.iter().for_each(|part| value.extend_from_slice(part));
+        into.extend_from_slice(if into.is_empty() { PREFIX } else { b";" });
+        sub.iter().for_each(|part| into.extend_from_slice(part));
     };
     for sub in sub_keys(entry) {
         if !is_threshold(sub) {
@@ -121,7 +118,6 @@ fn with_threshold(entry: &[u8], digits: Option<&str>) -> Vec<u8> {
     if let Some(digits) = digits {
         put(&[b"th:", digits.as_bytes()]);
     }
-    value
 }
 
 /// The value of the first `ot` entry, empty where there is none; `None` where it is too long.
@@ -139,7 +135,7 @@ fn members_of(text: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 /// The value of an `ot` entry.
 fn value_of(member: &[u8]) -> Option<&[u8]> {
-    member.strip_prefix(b"ot=")
+    member.strip_prefix(PREFIX)
 }
 
 /// The sub-keys of an `ot` entry, with their values.

@@ -13,7 +13,7 @@ use std::collections::{HashMap, HashSet};
 use opentelemetry_proto::tonic::collector::{
     logs::v1::ExportLogsServiceRequest, trace::v1::ExportTraceServiceRequest,
 };
-use opentelemetry_proto::tonic::trace::v1::Span;
+use opentelemetry_proto::tonic::trace::v1::{Span, Status};
 use proptest::prelude::*;
 use prost::Message;
 
@@ -22,7 +22,7 @@ use super::{
     super::walk::tests::{
         CLEAN, ODD, WRONG, choices, config, cut,
         generator::{Choices, message, mutate},
-        root,
+        nest, root,
     },
     *,
 };
@@ -232,6 +232,71 @@ fn a_fault_inside_an_item_is_named_with_its_byte() {
         assert_eq!(error.what, "field longer than the message that holds it");
         assert!((7..=8).contains(&error.at), "{error}");
     }
+}
+
+/// Thins a request of one span, made of these parts one after the other, at a ratio of a half.
+fn thin_span(parts: &[Span]) -> Thinned {
+    let span: Vec<u8> = parts.iter().flat_map(Message::encode_to_vec).collect();
+    let body = nest(&span, &[1, 2, 2]);
+    let keep = Threshold::of_ratio(0.5);
+    check_traces(
+        &body,
+        &cut(&body, &mut Choices::new(&[0, 3, 1, 4, 1, 5])),
+        keep,
+    );
+    thin_traces(&whole(&body), keep).unwrap()
+}
+
+#[test]
+fn of_a_field_that_comes_twice_the_last_counts() {
+    let with = |state: &str, code: i32, low: u8| Span {
+        trace_state: state.to_owned(),
+        status: Some(Status {
+            code,
+            message: "m".to_owned(),
+        }),
+        trace_id: [vec![1; 9], vec![low; 7]].concat(),
+        ..Span::default()
+    };
+    let state = |thinned: &Thinned| -> String {
+        let body = thinned.slices.concat();
+        let request = ExportTraceServiceRequest::decode(body.as_slice()).unwrap();
+        request.resource_spans[0].scope_spans[0].spans[0]
+            .trace_state
+            .clone()
+    };
+    let thinned = thin_span(&[with("ot=th:zz,a=1", 0, 0), with("ot=th:4,b=1", 1, 0xff)]);
+    assert_eq!(state(&thinned), "ot=th:8,b=1");
+    let equal = thin_span(&[with("a=1,ot=th:8", 0, 0xff)]);
+    assert!(!equal.changed, "an equal threshold stays where it is");
+    let thinned = thin_span(&[with("a=1", 0, 0xff), with("ot=th:zz", 0, 0xff)]);
+    assert_eq!(state(&thinned), "", "the first does not come back");
+    assert_eq!(thin_span(&[with("", 2, 0), with("", 1, 0)]).items, 0);
+    assert_eq!(thin_span(&[with("", 1, 0), with("", 2, 0)]).items, 1);
+    let no_code = Span {
+        status: Some(Status::default()),
+        ..Span::default()
+    };
+    assert_eq!(thin_span(&[with("", 2, 0), no_code]).items, 1, "they merge");
+    assert_eq!(thin_span(&[with("", 0, 0xff), with("", 0, 0)]).items, 0);
+}
+
+#[test]
+fn a_tracestate_too_long_to_be_read_stays_and_the_trace_id_decides() {
+    let mut numbers = Numbers::new();
+    let long = format!("ot=rv:00000000000000;th:zz,a={}", "b".repeat(20_000));
+    let mut kept = span(&mut numbers, &long);
+    kept.trace_id = vec![0xff; 16];
+    let mut dropped = kept.clone();
+    dropped.trace_id = [vec![1; 9], vec![0; 7]].concat();
+    let both = traces_of(vec![kept.clone(), dropped]).encode_to_vec();
+    let segments: Vec<Bytes> = both.chunks(1_000).map(Bytes::copy_from_slice).collect();
+    let thinned = thin_traces(&segments, Threshold::of_ratio(0.5)).unwrap();
+    assert_eq!(
+        thinned.slices.concat(),
+        traces_of(vec![kept]).encode_to_vec()
+    );
+    assert_eq!((thinned.items, thinned.sampled), (1, 1));
 }
 
 #[test]

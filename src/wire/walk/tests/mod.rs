@@ -107,7 +107,7 @@ fn check(signal: Signal, body: &[u8], segments: &[Bytes]) -> Option<Vec<u8>> {
 }
 
 /// Fields put one inside the other, the innermost first.
-fn nest(body: &[u8], numbers: &[u64]) -> Vec<u8> {
+pub(in crate::wire) fn nest(body: &[u8], numbers: &[u64]) -> Vec<u8> {
     numbers.iter().rev().fold(body.to_vec(), |body, number| {
         let mut out = Vec::new();
         varint(number << 3 | 2, false, &mut out);
