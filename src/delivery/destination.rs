@@ -229,8 +229,7 @@ impl Destination {
         let Some(probed_at) = self.probed_at else {
             return now;
         };
-        let in_doubt = self.is_out(now) || self.pause.failures > 0;
-        let interval = match in_doubt {
+        let interval = match self.is_out(now) {
             true => self.interval.min(URGENT_PROBE),
             false => self.interval,
         };

@@ -55,6 +55,7 @@ impl Peer {
 fn setup(address: SocketAddr) -> Setup {
     Setup::to_addresses([address])
         .set("OTLP_RETRY_MAX_ATTEMPTS", "1")
+        .set("OTLP_HEALTH_CHECK_INTERVAL", "1h")
         .set("OTLP_CIRCUIT_BREAKER_FAILURE_THRESHOLD", "1000")
         .set("OTLP_PROTOCOL", "http/protobuf")
         .set("OTLP_HTTP_VERSION", "1.1")
