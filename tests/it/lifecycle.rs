@@ -38,6 +38,25 @@ async fn an_idle_forwarder_ends_well_on_either_signal() {
     }
 }
 
+#[tokio::test]
+async fn a_forwarder_that_was_killed_starts_again_at_once_on_its_ports() {
+    let collector = Collector::start().await;
+    let mut otlp = Setup::to([&collector]).start().await;
+    let [grpc, http, admin] =
+        ["grpc", "http", "admin"].map(|listener| otlp.address(listener).to_string());
+    let again = Setup::to([&collector])
+        .set("OTLP_LISTEN_GRPC", &grpc)
+        .set("OTLP_LISTEN_HTTP", &http)
+        .set("OTLP_LISTEN_ADMIN", &admin);
+    // The kernel is not always slow to give the ports back.
+    for _ in 0..5 {
+        let mut sender = otlp.sender(Transport::Grpc).await;
+        assert!(sender.send(&payload(Signal::Logs, 1)).await.accepted());
+        otlp.kill9().await;
+        otlp = again.clone().start().await;
+    }
+}
+
 /// Senders that never stop: each connection carries a few requests, then a new one is opened.
 /// They end when no connection can be made any more, and tell every acknowledged id.
 fn keep_sending(otlp: &Otlp, senders: usize) -> (JoinSet<()>, mpsc::UnboundedReceiver<u64>) {

@@ -14,6 +14,7 @@ mod collectors;
 mod collectors_http1;
 mod compression;
 mod delivery;
+mod faults;
 mod heavy;
 mod http1;
 mod lifecycle;

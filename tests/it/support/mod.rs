@@ -6,6 +6,7 @@ pub(crate) use collector::{Behaviour, Collector};
 pub(crate) use ledger::Ledger;
 pub(crate) use payload::{Payload, count_ids, ids_in, payload, payload_of_bytes};
 pub(crate) use process::{Otlp, Setup};
+pub(crate) use rpc::{ExportResponse, PartialSuccess, RpcStatus};
 pub(crate) use sender::{Answer, Sender, Transport, pack};
 
 mod codec;
