@@ -61,7 +61,10 @@ impl Delivery {
         if self.can_store(signal, now) {
             return Way::Disk;
         }
-        primaries
+        match primaries {
+            Way::To(_) | Way::Full if asked.falls_back => Way::Paused(Duration::ZERO),
+            way => way,
+        }
     }
 
     /// Whether a condition of degradation holds while the collectors may be called.
