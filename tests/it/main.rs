@@ -18,6 +18,7 @@ mod lifecycle;
 mod limits;
 mod outcomes;
 mod refusals;
+mod spool_cli;
 mod startup;
 mod structure;
 mod support;
