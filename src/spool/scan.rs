@@ -195,9 +195,9 @@ impl Scanner {
         } else {
             self.step = Step::Lost {
                 from: self.at,
-                until: self.at + HEAD,
+                until: self.at,
             };
-            self.at += ALIGN;
+            self.step_on(head);
         }
         if self.at >= self.end {
             self.close();
@@ -212,9 +212,20 @@ impl Scanner {
             self.begin(header);
             return;
         }
+        self.step_on(rest);
+    }
+
+    /// No head begins here: looks for one at the next place.
+    fn step_on(&mut self, rest: &[u8]) {
         let is_zero = rest.iter().take(8).all(|byte| *byte == 0);
-        let until = if is_zero { until } else { self.at + ALIGN };
-        self.step = Step::Lost { from, until };
+        if let Step::Lost { from, until } = &mut self.step
+            && !is_zero
+        {
+            if until <= from {
+                *from = self.at;
+            }
+            *until = self.at + ALIGN;
+        }
         self.at += ALIGN;
     }
 
@@ -317,9 +328,8 @@ impl Scanner {
         match self.step {
             Step::Lost { from, until } => {
                 let until = until.min(self.end);
-                // Fewer bytes than a head are fill with a flipped bit, or the rest of what is
-                // counted already.
-                self.damaged(from, until, u64::from(until - from >= HEAD), None);
+                // A few bytes are fill in which a bit has flipped.
+                self.damaged(from, until, u64::from(until - from > ALIGN), None);
             }
             Step::Content { header, offset, .. } => {
                 self.damaged(offset, self.end, 1, entry(&header, offset));

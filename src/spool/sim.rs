@@ -114,6 +114,11 @@ impl Disk {
         }
     }
 
+    /// From now on it fails and forgets by these random numbers.
+    pub fn reseed(&mut self, seed: u64) {
+        self.random = Random::new(seed);
+    }
+
     /// What lies in the directory.
     #[must_use]
     pub fn found(&self) -> Vec<FoundSegment> {

@@ -10,6 +10,10 @@ use crate::spool::{
     segment::{Kind, Segment},
 };
 
+/// Bytes that a segment needs beside its records and their entries: header, trailer, marks, and the
+/// last block of its index.
+pub(super) const OVERHEAD: u64 = 4 * BLOCK;
+
 /// A record that somebody works on.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Held {
@@ -84,22 +88,23 @@ impl Spool {
         self.settings.bytes_max.saturating_sub(taken)
     }
 
-    /// Bytes that the spool will have when all that was taken is written, and all that is condemned
-    /// is removed.
-    pub(super) fn committed(&self) -> u64 {
+    /// Bytes that the spool will have when all that was taken, and a record that needs so many more,
+    /// is written, and all that is condemned is removed.
+    pub(super) fn committed_with(&self, more: u64) -> u64 {
         let condemned = self.segments.values().filter(|it| it.is_condemned);
         let condemned: u64 = condemned.map(|it| it.bytes + BLOCK).sum();
-        // Header, trailer, marks, and the last block of the index of each segment that it takes.
-        let segments = self.writer.waiting_bytes / self.settings.segment_bytes.max(1) + 2;
-        (self.bytes + self.reserved() + self.writer.waiting_bytes + segments * 4 * BLOCK)
-            .saturating_sub(condemned)
+        let waiting = self.writer.waiting_bytes + more;
+        // Of two segments that follow each other one at least is half full; and none is empty.
+        let usable = self.settings.segment_bytes.saturating_sub(OVERHEAD).max(1);
+        let segments = (2 * waiting / usable + 1).min(self.writer.waiting_records() + 1) + 1;
+        (self.bytes + self.reserved() + waiting + segments * OVERHEAD).saturating_sub(condemned)
     }
 
     /// Whether there is room for so many bytes more, after the oldest was dropped where that is
     /// wanted.
     pub(super) fn make_room(&mut self, bytes: u64) -> bool {
         // Each turn condemns a segment.
-        while self.committed() + bytes > self.settings.bytes_max {
+        while self.committed_with(bytes) > self.settings.bytes_max {
             let unreadable = |it: &Segment| it.kind == Kind::Unreadable;
             let victim = match self.settings.on_full {
                 OnFull::Refuse => self.oldest(unreadable),

@@ -4,7 +4,11 @@ use std::{collections::VecDeque, io::ErrorKind, time::Instant};
 
 use bytes::Bytes;
 
-use super::{Spool, room::Held, task::Task};
+use super::{
+    Spool,
+    room::{Held, OVERHEAD},
+    task::Task,
+};
 use crate::spool::{
     DiskError, Event, Op, Place, Record, Refused, SegmentName, Ticket,
     backoff::Trouble,
@@ -66,6 +70,10 @@ impl Writer {
         }
     }
 
+    pub fn waiting_records(&self) -> u64 {
+        self.waiting.len() as u64
+    }
+
     pub fn active(&self) -> Option<SegmentName> {
         self.active.map(|it| it.name)
     }
@@ -86,7 +94,7 @@ impl Spool {
         if Pending::content(&record) > RECORD_BYTES || !self.make_room(bytes) {
             return Err(Refused::Full {
                 bytes,
-                held: self.committed(),
+                held: self.committed_with(0),
                 bytes_max: self.settings.bytes_max,
             });
         }
@@ -106,7 +114,7 @@ impl Spool {
         if trouble.is_some_and(|it| now < it.until) {
             return;
         }
-        let tries_again = trouble.is_some() && !self.is_closing;
+        let tries_again = trouble.is_some() && !self.is_closing && self.room_on_disk() >= OVERHEAD;
         if self.writer.waiting.is_empty() && !tries_again {
             if self.is_closing {
                 self.retire();
@@ -121,7 +129,10 @@ impl Spool {
             }
             // Room comes when what is condemned has been removed.
             (Some(spot), Some(next)) if !spot.has_room(next) && self.removal.is_expected() => {}
-            (Some(spot), _) => self.write_group(spot),
+            (Some(spot), next) => {
+                debug_assert!(next.is_none_or(|it| spot.has_room(it)), "it was taken");
+                self.write_group(spot);
+            }
         }
     }
 

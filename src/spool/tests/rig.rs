@@ -163,7 +163,7 @@ impl Rig {
         self.hear();
     }
 
-    fn hear(&mut self) {
+    pub fn hear(&mut self) {
         while let Some(event) = self.spool.next_event() {
             match &event {
                 Event::Stored(ticket, place) => {
