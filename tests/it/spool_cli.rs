@@ -4,13 +4,21 @@ use std::{
     collections::BTreeMap,
     ffi::OsStr,
     fs,
-    io::Write,
+    io::{ErrorKind, Write},
     os::unix::fs::PermissionsExt,
     path::Path,
     process::{Command, Output, Stdio},
+    rc::Rc,
+    sync::{Arc, mpsc},
 };
 
-use otlp::{encoding::Encoding, signal::Signal, spool::Directory};
+use otlp::{
+    encoding::Encoding,
+    rt::{self, ThreadOptions},
+    shard::Disk,
+    signal::Signal,
+    spool::{Directory, Done, Op, SegmentName},
+};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -523,6 +531,54 @@ fn a_full_disk_takes_nothing_in_and_lets_what_is_there_out() {
     spool(folder, &[OsStr::new("export"), archive.as_os_str()]).well();
     fs::remove_file(folder.join("lock")).unwrap();
     spool(folder, &["verify"]).well();
+}
+
+#[test]
+fn a_write_that_does_not_fit_is_told_as_a_full_disk_and_what_was_written_stays() {
+    let Some(disk) = Mounted::new("size=1m,mode=700") else {
+        return;
+    };
+    let directory = Arc::new(Directory::open(disk.0.path()).unwrap());
+    let (give, take) = mpsc::channel();
+    let options = ThreadOptions {
+        name: "disk".to_owned(),
+        core: None,
+        blocking_threads: 1,
+    };
+    let thread = rt::start(options, move || async move {
+        let disk = Disk::open(directory, 0).await.unwrap();
+        let segment = SegmentName {
+            sequence: 1,
+            shard: 0,
+        };
+        let write = |offset: u64, byte: u8, bytes: usize| {
+            Rc::clone(&disk).perform(Op::Write {
+                segment,
+                offset,
+                pieces: vec![vec![byte; bytes].into()],
+                bytes,
+            })
+        };
+        let create = Rc::clone(&disk).perform(Op::Create { segment });
+        create.await.unwrap();
+        write(0, 1, 8192).await.unwrap();
+        let error = write(8192, 2, 2 << 20).await.unwrap_err();
+        let read = Rc::clone(&disk).perform(Op::Read {
+            segment,
+            offset: 0,
+            bytes: 8192,
+        });
+        give.send((error, read.await.unwrap())).unwrap();
+    });
+    thread.unwrap().join().unwrap();
+    let (error, read) = take.recv().unwrap();
+    assert_eq!(error.kind, ErrorKind::StorageFull, "{error}");
+    assert!(
+        error
+            .text
+            .starts_with("cannot write at 8192 of 0000000000000001-0.spool: ")
+    );
+    assert_eq!(read, Done::Bytes(vec![1; 8192].into()));
 }
 
 #[test]
