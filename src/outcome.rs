@@ -441,6 +441,25 @@ pub enum Attempt {
     Broken(Reason, String),
 }
 
+impl Attempt {
+    /// The outcome, where this attempt was the only one; a refusal that trying again can help and
+    /// that names no delay gets this one.
+    #[must_use]
+    pub fn into_outcome(self, delay: Duration) -> Outcome {
+        let refused = |reason, error| Outcome::Refused(Refusal::retryable(reason, delay, error));
+        match self {
+            Self::Answered(Outcome::Refused(refusal))
+                if refusal.retry_after() == Some(Duration::ZERO) =>
+            {
+                Outcome::Refused(refusal.with_delay(delay))
+            }
+            Self::Answered(outcome) => outcome,
+            Self::NotSent(error) | Self::Stale(error) => refused(Reason::Connection, error),
+            Self::Broken(reason, error) => refused(reason, error),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

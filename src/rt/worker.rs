@@ -50,12 +50,14 @@ impl Worker {
     ) -> io::Result<R> {
         let waker = Arc::new(AtomicWaker::new());
         let (give, take) = mpsc::channel();
-        let done = Arc::clone(&waker);
+        let reply = Reply {
+            give,
+            _wakes: Wakes(Arc::clone(&waker)),
+        };
         let job = Box::new(move || {
-            let _wakes = Wakes(done);
+            let reply = reply;
             // Nobody may wait for it any more.
-            drop(give.send(job()));
-            drop(give);
+            drop(reply.give.send(job()));
         });
         let gone = || io::Error::other("the thread for blocking work has ended");
         self.jobs.send(job).map_err(|_| gone())?;
@@ -69,6 +71,14 @@ impl Worker {
         })
         .await
     }
+}
+
+/// The way of a result to whoever waits.
+///
+/// The fields are dropped in this order: who is woken sees that nothing comes any more.
+struct Reply<R> {
+    give: Sender<R>,
+    _wakes: Wakes,
 }
 
 /// Wakes whoever waits, however a job ends.
@@ -100,7 +110,10 @@ mod tests {
             let three = futures_util::future::join_all([1, 2, 3].map(|n| worker.run(move || n)));
             let results: Vec<_> = three.await.into_iter().map(Result::unwrap).collect();
             assert_eq!(results, [1, 2, 3]);
-            assert!(worker.run(|| panic!("as the test wants it")).await.is_err());
+            // One that runs, and one behind it that never does.
+            let broken = worker.run(|| panic!("as the test wants it"));
+            let (broken, behind) = futures_util::future::join(broken, worker.run(|| ())).await;
+            assert!(broken.is_err() && behind.is_err());
             assert!(worker.run(|| ()).await.is_err());
         });
         thread.unwrap().join().unwrap();

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use super::DiskError;
 
 const FIRST: Duration = Duration::from_secs(1);
-const LONGEST: Duration = Duration::from_secs(30);
+/// The longest wait between two attempts.
+pub(super) const LONGEST: Duration = Duration::from_secs(30);
 
 /// How long to wait after so many failures in a row: 1 s, doubled each time, 30 s at the most.
 pub(super) fn delay(failures: u32) -> Duration {

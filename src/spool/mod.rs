@@ -1,6 +1,6 @@
 //! The disk spool of one shard: what a record is on disk, when it is safe there, how it comes back.
 //!
-//! Pure and sans-I/O, but for [`Directory`]. [`Spool`] says which file operations are to be performed ([`Op`]), is told how
+//! Pure and sans-I/O, but for [`Directory`] and [`inspect`]. [`Spool`] says which file operations are to be performed ([`Op`]), is told how
 //! each ended ([`Done`], [`DiskError`]) and reports what follows ([`Event`]).
 //!
 //! # On disk
@@ -22,6 +22,7 @@ mod directory;
 mod event;
 pub mod format;
 mod group;
+pub mod inspect;
 mod name;
 mod op;
 mod ranges;

@@ -22,6 +22,7 @@ mod limits;
 mod outcomes;
 mod probes;
 mod refusals;
+mod spool_cli;
 mod startup;
 mod structure;
 mod support;

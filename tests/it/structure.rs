@@ -52,10 +52,9 @@ fn sources() -> Vec<(String, PathBuf, String)> {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             if path.is_dir() {
-                if path.file_name().is_some_and(|name| name == "tests") {
-                    continue;
+                if !path.ends_with("tests") {
+                    folders.push(path);
                 }
-                folders.push(path);
                 continue;
             }
             let inside = path.strip_prefix(&root).unwrap();

@@ -28,7 +28,7 @@ use crate::{
     exporter::{Exporter, Shared},
     metrics::ShardMetrics,
     net::Buffers,
-    outcome::{Attempt, Outcome},
+    outcome::Outcome,
     rt::{self, Notify},
     signal::Signal,
     wire::Message,
@@ -40,8 +40,8 @@ const TICK: Duration = Duration::from_millis(200);
 /// The longest that an answer is waited for.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The pause before another try where there was no answer.
-const RECONNECT_DELAY: Duration = Duration::from_secs(1);
+/// The pause before another try where nobody names one.
+const RETRY_DELAY: Duration = Duration::from_secs(1);
 
 /// What the senders of one thread share.
 struct Senders {
@@ -220,15 +220,10 @@ impl Senders {
             let attempt = exporter.attempt(0, message, ANSWER_TIMEOUT).await;
             self.counts.in_flight.fetch_sub(1, Relaxed);
             self.last_answer.set(rt::now());
-            let refusal = match attempt {
-                Attempt::Answered(Outcome::Accepted | Outcome::Partial { rejected: 0, .. }) => {
-                    return true;
-                }
-                Attempt::Answered(Outcome::Partial { .. }) => None,
-                Attempt::Answered(Outcome::Refused(refusal)) => refusal.retry_after(),
-                Attempt::NotSent(_) | Attempt::Stale(_) | Attempt::Broken(..) => {
-                    Some(RECONNECT_DELAY)
-                }
+            let refusal = match attempt.into_outcome(RETRY_DELAY) {
+                Outcome::Accepted | Outcome::Partial { rejected: 0, .. } => return true,
+                Outcome::Partial { .. } => None,
+                Outcome::Refused(refusal) => refusal.retry_after(),
             };
             self.counts.refused.fetch_add(1, Relaxed);
             let Some(delay) = refusal else { return false };

@@ -1,9 +1,18 @@
-use std::{fs, future::Future, path::Path, sync::mpsc};
+use std::{fs, future::Future, path::Path, sync::mpsc, time::Duration};
 
 use bytes::Bytes;
+use futures_util::{StreamExt, stream::FuturesUnordered};
 
 use super::*;
-use crate::rt::{ThreadOptions, start};
+use crate::{
+    encoding::Encoding,
+    rt::{self, ThreadOptions, start},
+    signal::Signal,
+    spool::{
+        Event, FoundSegment, OnFull, Record, ReplayOrder, Settings, Spool,
+        inspect::{SegmentFile, SegmentState},
+    },
+};
 
 const SEGMENT: SegmentName = SegmentName {
     sequence: 7,
@@ -204,3 +213,109 @@ const SEGMENT_BUSY: SegmentName = SegmentName {
     sequence: 99,
     shard: 0,
 };
+
+/// Drives a spool until it asks for nothing more; gives what it has reported.
+async fn drive(disk: &Rc<Disk>, spool: &mut Spool) -> Vec<Event> {
+    let mut events = Vec::new();
+    loop {
+        let mut under_way = FuturesUnordered::new();
+        while let Some((id, op)) = spool.next_op(rt::now()) {
+            let disk = Rc::clone(disk);
+            under_way.push(async move { (id, disk.perform(op).await) });
+        }
+        events.extend(std::iter::from_fn(|| spool.next_event()));
+        if under_way.is_empty() {
+            return events;
+        }
+        while let Some((id, result)) = under_way.next().await {
+            spool.done(id, result, rt::now());
+        }
+    }
+}
+
+fn spool(found: &[FoundSegment], salt: u64) -> Spool {
+    let settings = Settings {
+        bytes_max: 64 << 20,
+        age_max: Duration::ZERO,
+        on_full: OnFull::Refuse,
+        segment_bytes: 1 << 20,
+        order: ReplayOrder::OldestFirst,
+    };
+    Spool::new(settings, 0, salt, found, rt::now(), 1_000 + salt)
+}
+
+fn record(number: u8, bytes: usize) -> Record {
+    Record {
+        signal: Signal::Logs,
+        encoding: Encoding::Identity,
+        items: u64::from(number),
+        at: 5,
+        headers: Bytes::new(),
+        body: vec![Bytes::from(vec![number; bytes])],
+        bytes,
+    }
+}
+
+#[test]
+fn what_a_spool_has_stored_is_there_for_the_next_one_and_for_a_person() {
+    const RECORDS: u8 = 40;
+    const BYTES: usize = 100_000;
+    let folder = tempfile::tempdir().unwrap();
+    with_disk(folder.path(), |disk| async move {
+        let mut first = spool(&[], 1);
+        for number in 0..RECORDS {
+            first.append(record(number, BYTES), rt::now()).unwrap();
+        }
+        let events = drive(&disk, &mut first).await;
+        let places: Vec<_> = events
+            .iter()
+            .filter_map(|event| match event {
+                Event::Stored(_, place) => Some(*place),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(places.len(), usize::from(RECORDS));
+        first.settle(places[0]);
+        first.close();
+        drive(&disk, &mut first).await;
+        assert!(first.is_closed());
+
+        let folder = disk.directory.path();
+        let found = disk.directory.segments().unwrap();
+        assert!(found.len() > 3, "several segments");
+        let mut left = 0;
+        for segment in &found {
+            let file = SegmentFile::open(folder, *segment).unwrap();
+            assert_eq!(file.state, SegmentState::Sealed);
+            let scanned = file.scan().unwrap();
+            assert_eq!(file.index().unwrap(), Some(scanned.entries.clone()));
+            assert_eq!(scanned.damages, []);
+            left += scanned.entries.len() - file.marks.settled.count() as usize;
+            let body = file.read(&scanned.entries[0]).unwrap().unwrap().body;
+            assert_eq!(body.len(), BYTES);
+        }
+        assert_eq!(left, usize::from(RECORDS) - 1);
+
+        let mut second = spool(&found, 2);
+        let mut replayed = Vec::new();
+        drive(&disk, &mut second).await;
+        while second.replay(1 << 20, rt::now()) {
+            for event in drive(&disk, &mut second).await {
+                let Event::Replayed(records) = event else {
+                    continue;
+                };
+                for (place, record) in records {
+                    replayed.push(record.body[0][0]);
+                    second.settle(place);
+                }
+            }
+        }
+        assert_eq!(replayed, (1..RECORDS).collect::<Vec<_>>());
+        second.close();
+        drive(&disk, &mut second).await;
+        assert!(
+            disk.directory.segments().unwrap().is_empty(),
+            "all was removed"
+        );
+    });
+}

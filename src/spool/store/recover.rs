@@ -11,6 +11,7 @@ use super::{
 };
 use crate::spool::{
     DiskError, Event, FoundSegment, Op, ReplayOrder, SegmentName, Why,
+    backoff::LONGEST,
     format::{BLOCK, Entry, HeaderError, Marks, SegmentHeader, Trailer, length},
     scan::{Damage, Scanned, Scanner},
     segment::Kind,
@@ -237,7 +238,11 @@ impl Spool {
                 self.recovery.scans.push_back(look);
             }
             (Verdict::PartIsLost, Step::Scan(..)) => self.look(look),
-            (Verdict::PartIsLost, _) => self.has_no_header(look.name, HeaderError::Damaged),
+            (Verdict::PartIsLost, _) => {
+                // What is behind a head that cannot be read may be whole: it is not given up.
+                self.has_no_header(look.name, HeaderError::Damaged);
+                self.recovery.later.push((now + LONGEST, look));
+            }
         }
     }
 
@@ -259,6 +264,7 @@ impl Spool {
                     version,
                 });
             }
+            HeaderError::Damaged if segment.kind == Kind::Unreadable => {}
             HeaderError::Damaged => {
                 segment.kind = Kind::Unreadable;
                 self.tell_damage(name, 0, bytes, 0, false);
