@@ -212,6 +212,7 @@ fn field<S: Source, const FULL: bool>(
 }
 
 /// Passes over what follows `key` in a message `depth` deep, whatever it is.
+#[inline(always)]
 pub(in crate::wire) fn pass<S: Source>(
     source: &mut S,
     key: u64,
