@@ -14,6 +14,7 @@ use std::{
 
 use futures_util::future::{Either, select};
 
+pub use disk::Disk;
 pub use stop::Stop;
 
 use crate::{
@@ -30,7 +31,6 @@ use crate::{
     spool::{Directory, FoundSegment, Settings, Spool},
     wire::Unpacker,
 };
-use disk::Disk;
 use pipeline::Pipeline;
 
 /// How often a shard with connections looks after what no socket event would wake.

@@ -151,7 +151,10 @@ fn assert_patient(collector: &Collector, row: &Row) {
 fn assert_same_bytes(collector: &Collector, sent: &[u8], name: &str) {
     for attempt in collector.attempts() {
         let body = attempt.body.filter(|_| attempt.act != Act::CloseAtAccept);
-        assert!(body.is_none_or(|body| body == sent), "{name}: other bytes");
+        if let Some(body) = body {
+            let (came, whole) = (body.len(), sent.len());
+            assert!(body == sent, "{name}: other bytes: {came} of {whole}");
+        }
     }
 }
 
