@@ -177,13 +177,13 @@ mod tests {
 
     #[test]
     fn warnings_are_told_and_can_be_denied() {
-        let (code, out, err) = run(&["retry.max_attempts=3"], false);
+        let (code, out, err) = run(&["monitoring.tracing_enabled=true"], false);
         assert_eq!(code, ExitCode::SUCCESS);
         assert!(
             err.contains("not in effect") && out.contains("1 warning\n"),
             "{out}{err}"
         );
-        let (code, out, _) = run(&["retry.max_attempts=3"], true);
+        let (code, out, _) = run(&["monitoring.tracing_enabled=true"], true);
         assert_eq!(code, ExitCode::from(EX_CONFIG));
         assert!(out.is_empty());
     }

@@ -191,7 +191,7 @@ mod tests {
 
     #[test]
     fn each_value_comes_with_its_source() {
-        let text = "batch_size = 7\nretry.max_attempts = 2\n";
+        let text = "batch_size = 7\nmonitoring.tracing_enabled = true\n";
         let (_, shown, _) = run("a.toml", text, Part::All, Output::Toml);
         assert!(
             shown.contains("flush_interval = \"200ms\"  # default"),
@@ -204,7 +204,7 @@ mod tests {
         assert!(
             shown.starts_with(&format!(
                 "batch_size = 7  # {file}:1:14\n\
-                 retry.max_attempts = 2  # {file}:2:22, not in effect in this version\n"
+                 monitoring.tracing_enabled = true  # {file}:2:30, not in effect in this version\n"
             )),
             "{shown}"
         );

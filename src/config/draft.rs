@@ -1,6 +1,9 @@
 //! The configuration in the making: what the keys set, and the checks between keys.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    time::Duration,
+};
 
 use super::{
     model::{Config, Endpoint, HttpVersion, Protocol},
@@ -10,6 +13,15 @@ use super::{
     url::Url,
 };
 use crate::signal::Signal;
+
+/// When the strategies of graceful degradation start.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Trigger {
+    /// The share of failed calls.
+    HighErrorRate(f64),
+    /// The 95th percentile of a call's time.
+    HighLatency(Duration),
+}
 
 /// The configuration in the making.
 #[derive(Clone, Debug)]
@@ -30,6 +42,10 @@ pub struct Draft {
     pub compression_level: Option<u32>,
     /// Collectors that read every gzip member or zstd frame.
     pub merge_urls: Vec<(Url, Origin)>,
+    /// The fallback collector.
+    pub fallback_urls: Vec<(Url, Origin)>,
+    /// The protocol of the fallback collector.
+    pub fallback_protocol: Option<Protocol>,
 }
 
 impl Draft {
@@ -45,6 +61,8 @@ impl Draft {
             http_version: HttpVersion::Http1,
             compression_level: None,
             merge_urls: Vec::new(),
+            fallback_urls: Vec::new(),
+            fallback_protocol: None,
         }
     }
 
@@ -60,6 +78,7 @@ impl Draft {
         self.check_sizes(origin_of, problems);
         self.check_ports(origin_of, problems);
         self.resolve_compression(origin_of, problems, warnings);
+        self.resolve_resilience(origin_of, problems, warnings);
         self.config
     }
 
@@ -117,7 +136,12 @@ impl Draft {
         }
     }
 
-    fn endpoint(&self, url: &Url, protocol: Option<Protocol>, path_as_is: bool) -> Endpoint {
+    pub(super) fn endpoint(
+        &self,
+        url: &Url,
+        protocol: Option<Protocol>,
+        path_as_is: bool,
+    ) -> Endpoint {
         // Source: the ports that OTLP 1.11.0 assigns: 4317 for gRPC, 4318 for HTTP.
         let guess = if url.port == 4318 {
             Protocol::HttpProtobuf
@@ -134,7 +158,7 @@ impl Draft {
         }
     }
 
-    fn check_endpoint(
+    pub(super) fn check_endpoint(
         &self,
         key: &str,
         endpoint: &Endpoint,

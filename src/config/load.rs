@@ -22,6 +22,9 @@ use super::{
 /// Variables that are ours and set no key.
 const OTHER_VARIABLES: [&str; 1] = ["OTLP_CONFIG_PATH"];
 
+/// Where the service manager keeps the state of the process.
+const STATE_DIRECTORY: &str = "STATE_DIRECTORY";
+
 /// What to load.
 #[derive(Clone, Debug)]
 pub struct LoadOptions {
@@ -76,6 +79,7 @@ pub struct Setting {
 /// Everything that is wrong, found in one pass; of a file that does not parse, the first place.
 pub fn load(options: &LoadOptions, env: &Environment) -> Result<Loaded, Errors> {
     let mut layers = Layers::default();
+    layers.add_surroundings(env);
     let path = file::find(options.file.as_deref(), env, &options.search);
     if let Some(path) = &path {
         layers.add_file(file::parse(path)?, env);
@@ -89,6 +93,7 @@ pub fn load(options: &LoadOptions, env: &Environment) -> Result<Loaded, Errors> 
 /// Who sets a value; a later one wins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Layer {
+    Surroundings,
     File,
     OthersVariable,
     OurVariable,
@@ -118,6 +123,19 @@ impl Layers {
             rank: (layer, Reverse(name)),
             node,
         });
+    }
+
+    /// What the process is started in knows, and whatever anybody sets wins over.
+    fn add_surroundings(&mut self, env: &Environment) {
+        let directory = env.get(STATE_DIRECTORY).and_then(|all| {
+            // Source: systemd.exec(5): several are separated by colons.
+            all.split(':').find(|one| one.starts_with('/'))
+        });
+        if let (Some(directory), Some(key)) = (directory, schema::find("spool.directory")) {
+            let origin = Origin::Variable(STATE_DIRECTORY.to_owned());
+            let path = format!("{}/spool", directory.trim_end_matches('/'));
+            self.add(key, Layer::Surroundings, 0, Node::text(path, origin));
+        }
     }
 
     fn add_file(&mut self, root: Node, env: &Environment) {

@@ -120,23 +120,12 @@ fn the_guides_file_loads_as_written() {
     assert_eq!(config.logging.format, LogFormat::Json);
     assert_eq!(config.logging.output, LogOutput::Stdout);
     assert_eq!(config.monitoring.metrics_port, Some(9090));
-    let groups: Vec<&str> = loaded
-        .warnings
-        .iter()
-        .map(|warning| warning.split('.').next().unwrap())
-        .collect();
     assert_eq!(
-        groups,
-        [
-            "monitoring",
-            "retry",
-            "circuit_breaker",
-            "graceful_degradation",
-            "health_check"
-        ],
-        "one warning for each group that is not in effect"
+        loaded.warnings.len(),
+        3,
+        "one for tracing, one for each strategy that has nothing to go to: {:?}",
+        loaded.warnings
     );
-    assert!(loaded.warnings[1].contains("a batch is sent once"));
 }
 
 #[test]
@@ -194,13 +183,8 @@ fn the_guides_variables_load_as_written() {
     assert!(config.monitoring.metrics_enabled);
     assert_eq!(config.monitoring.metrics_port, Some(9090));
     assert_eq!(config.logging.level, "warn");
-    assert_eq!(loaded.warnings.len(), 3, "{:?}", loaded.warnings);
-    assert!(
-        loaded
-            .warnings
-            .iter()
-            .all(|warning| warning.contains("not in effect"))
-    );
+    assert_eq!(loaded.warnings.len(), 1, "{:?}", loaded.warnings);
+    assert!(loaded.warnings[0].contains("not in effect"));
 }
 
 #[test]
@@ -519,10 +503,7 @@ fn what_only_several_keys_can_tell_is_checked() {
             "endpoint = 'http://c:4317/path'",
             "gRPC has no use for the path",
         ),
-        (
-            "acknowledge = 'stored'",
-            "the disk spool is not part of this version",
-        ),
+        ("acknowledge = 'stored'", "needs a directory for the spool"),
     ] {
         let found = report(toml(text));
         assert!(found.contains(reason), "{text}: {found}");

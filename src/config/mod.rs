@@ -1,11 +1,13 @@
 //! The configuration: one schema, parsed once, from a file, the environment and defaults.
 
+mod collectors;
 mod compression;
 mod draft;
 mod environment;
 mod file;
 mod headers;
 mod keys;
+mod ladder;
 mod load;
 mod model;
 mod otel;
@@ -32,8 +34,9 @@ mod docs;
 pub use environment::Environment;
 pub use load::{LoadOptions, Loaded, Setting, load};
 pub use model::{
-    Acknowledge, Batch, Config, Endpoint, Export, HttpVersion, Limits, Listen, LogFormat,
-    LogOutput, Logging, Monitoring, Protocol, Timeouts, Validate,
+    Acknowledge, Batch, CircuitBreaker, Config, Degradation, Endpoint, Export, HealthCheck,
+    HttpVersion, Limits, Listen, LogFormat, LogOutput, Logging, Monitoring, OnFull, Protocol,
+    ReplayOrder, Retry, RetryableErrors, Spool, Timeouts, Validate,
 };
 pub use problem::{Complaint, Errors, Problem};
 pub use schema::{Key, State};

@@ -17,6 +17,16 @@ pub struct Config {
     pub batch: Batch,
     /// What a sender's OK means.
     pub acknowledge: Acknowledge,
+    /// When a batch that a collector did not take is tried again.
+    pub retry: Retry,
+    /// When a collector that fails is left alone.
+    pub circuit_breaker: CircuitBreaker,
+    /// How collectors are probed.
+    pub health_check: HealthCheck,
+    /// What is done while no collector takes the data.
+    pub degradation: Degradation,
+    /// Where data waits on disk.
+    pub spool: Spool,
     /// How much of a request is proven before it is taken.
     pub validate: Validate,
     /// Shards, each pinned to a core. Range: 0 (every core that the process may use) to 1,024.
@@ -33,6 +43,15 @@ pub struct Config {
     pub logging: Logging,
     /// What of the process itself can be watched.
     pub monitoring: Monitoring,
+}
+
+impl Config {
+    /// Whether any data may go to disk: the spool is then opened at the start.
+    #[must_use]
+    pub fn spools(&self) -> bool {
+        let degradation = &self.degradation;
+        self.acknowledge == Acknowledge::Stored || (degradation.enabled && degradation.use_cache)
+    }
 }
 
 /// Where senders and operators connect. `None`: this port is off.
@@ -53,6 +72,8 @@ pub struct Export {
     pub endpoints: Vec<Endpoint>,
     /// Collectors of one signal, by [`Signal::index`]. Empty: [`Export::endpoints`].
     pub signal_endpoints: [Vec<Endpoint>; 4],
+    /// The collector that gets every signal while its own takes nothing. Default: none.
+    pub fallback: Option<Endpoint>,
     /// Headers sent with every request, names in lower case. Values may be secrets.
     pub headers: Vec<(String, String)>,
     /// Compression of what is sent.
@@ -167,8 +188,133 @@ pub struct Batch {
 pub enum Acknowledge {
     /// A collector has accepted the data.
     Delivered,
+    /// The data is on this machine's disk, written and synced.
+    Stored,
     /// The data is in this process's memory.
     Queued,
+}
+
+/// When a batch that a collector did not take is tried again.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Retry {
+    /// Attempts of a batch that calls wait for, the first included. Default: 3. Range: 1 to 100.
+    pub attempts_max: u32,
+    /// The delay before the second attempt. Default: 100 ms. Range: 1 ms to 1 min.
+    pub base_delay: Duration,
+    /// The longest delay. Default: 5 s. Range: 1 ms to 1 h; not under `base_delay`.
+    pub max_delay: Duration,
+    /// What each delay is multiplied by for the next. Default: 2. Range: 1 to 10.
+    pub multiplier: f64,
+    /// Whether a delay is drawn from its upper half. Default: true.
+    pub jitter: bool,
+    /// Which failures are tried again.
+    pub errors: RetryableErrors,
+    /// How long a batch that nobody waits for is tried in memory. Default: 5 min. 0: for ever.
+    pub elapsed_max: Duration,
+}
+
+/// Which failures are tried again. Default: all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RetryableErrors {
+    /// The collector did not answer in time.
+    pub timeout: bool,
+    /// No connection, or it broke before an answer.
+    pub connection: bool,
+    /// The collector said that trying again can help.
+    pub temporary: bool,
+}
+
+/// When a collector that fails is left alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CircuitBreaker {
+    /// Failures within the window that open the breaker. Default: 5. Range: 1 to 1,000.
+    pub failure_threshold: u32,
+    /// How long it stays open. Default: 60 s. Range: 100 ms to 1 h.
+    pub recovery_timeout: Duration,
+    /// Calls in flight at the most while it is half-open, and successes that close it.
+    /// Default: 3. Range: 1 to 1,000.
+    pub half_open_max_calls: u32,
+    /// The time over which calls are counted (`sliding_window_size`). Default: 60 s. Range: 1 s
+    /// to 1 h.
+    pub window: Duration,
+    /// Calls within the window before it may open. Default: 10. Range: 1 to 1,000,000.
+    pub minimum_calls: u32,
+}
+
+/// How collectors are probed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HealthCheck {
+    /// From one probe to the next. Default: 30 s. Range: 1 s to 1 h.
+    pub interval: Duration,
+    /// How long a probe may take. Default: 5 s. Range: 10 ms to 5 min.
+    pub timeout: Duration,
+    /// The path that is asked for with GET. Default: none, which is gRPC's health service or
+    /// `GET /`, as the collector's protocol is.
+    pub path: Option<String>,
+    /// Failed probes in a row that make a collector unhealthy. Default: 3. Range: 1 to 100.
+    pub unhealthy_threshold: u32,
+    /// Good probes in a row that make it healthy again. Default: 2. Range: 1 to 100.
+    pub healthy_threshold: u32,
+}
+
+/// What is done while no collector takes the data. The order is fixed: fallback, cache, quality.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Degradation {
+    /// Whether any of it is done. Default: false.
+    pub enabled: bool,
+    /// Whether the fallback collector is used. Default: false.
+    pub use_fallback: bool,
+    /// Whether data goes to the spool. Default: false.
+    pub use_cache: bool,
+    /// Whether traces and logs are thinned under pressure. Default: false.
+    pub reduce_quality: bool,
+    /// The share of failed calls that starts it. Default: none. Range: over 0 to 1.
+    pub high_error_rate: Option<f64>,
+    /// The 95th percentile of a call's time that starts it. Default: none. Range: 1 ms to 1 h.
+    pub high_latency: Option<Duration>,
+    /// The least share of traces and logs that is kept. Default: 0.1. Range: 0.001 to 1.
+    pub min_ratio: f64,
+    /// The `SeverityNumber` from which logs are never thinned. Default: 13 (WARN). Range: 1 to 24.
+    pub logs_keep: u32,
+}
+
+/// Where data waits on disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spool {
+    /// The directory of the segments. Default: `spool` in `$STATE_DIRECTORY`, else empty; never
+    /// empty where [`Config::spools`].
+    pub directory: PathBuf,
+    /// Bytes on disk at the most, over all shards. Default: 1 GiB. Range: 1 MiB to 1 PiB.
+    pub bytes_max: u64,
+    /// How long a record is kept at the most. Default: 0, which is no bound.
+    pub age_max: Duration,
+    /// What happens when `bytes_max` is reached. Default: refuse.
+    pub on_full: OnFull,
+    /// Bytes at which a segment is sealed. Default: 64 MiB. Range: 1 MiB to 1 GiB.
+    pub segment_bytes: u64,
+    /// What is sent first when a collector is back. Default: the oldest.
+    pub replay: ReplayOrder,
+    /// Bytes that are replayed each second at the most, over all shards. Default: 32 MiB. 0: no
+    /// bound.
+    pub replay_rate: u64,
+}
+
+/// What happens when the spool is full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnFull {
+    /// New data is refused with a delay.
+    Refuse,
+    /// The oldest segment is dropped and counted.
+    DropOldest,
+}
+
+/// The order in which the spool is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReplayOrder {
+    /// What waits longest first.
+    OldestFirst,
+    /// What came last first.
+    NewestFirst,
 }
 
 /// How much of a request is proven before it is taken.
@@ -251,6 +397,7 @@ impl Default for Config {
             export: Export {
                 endpoints: Vec::new(),
                 signal_endpoints: [const { Vec::new() }; 4],
+                fallback: None,
                 headers: Vec::new(),
                 compression: Encoding::Identity,
                 compression_level: 0,
@@ -270,6 +417,11 @@ impl Default for Config {
                 flush_interval: Duration::from_millis(200),
             },
             acknowledge: Acknowledge::Delivered,
+            retry: Retry::default(),
+            circuit_breaker: CircuitBreaker::default(),
+            health_check: HealthCheck::default(),
+            degradation: Degradation::default(),
+            spool: Spool::default(),
             validate: Validate::Items,
             worker_threads: 0,
             async_threads: 1,
@@ -293,6 +445,78 @@ impl Default for Config {
                 metrics_enabled: true,
                 metrics_port: None,
             },
+        }
+    }
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        Self {
+            attempts_max: 3,
+            base_delay: Duration::from_millis(100),
+            max_delay: Duration::from_secs(5),
+            multiplier: 2.0,
+            jitter: true,
+            errors: RetryableErrors {
+                timeout: true,
+                connection: true,
+                temporary: true,
+            },
+            elapsed_max: Duration::from_secs(300),
+        }
+    }
+}
+
+impl Default for CircuitBreaker {
+    fn default() -> Self {
+        Self {
+            failure_threshold: 5,
+            recovery_timeout: Duration::from_secs(60),
+            half_open_max_calls: 3,
+            window: Duration::from_secs(60),
+            minimum_calls: 10,
+        }
+    }
+}
+
+impl Default for HealthCheck {
+    fn default() -> Self {
+        Self {
+            interval: Duration::from_secs(30),
+            timeout: Duration::from_secs(5),
+            path: None,
+            unhealthy_threshold: 3,
+            healthy_threshold: 2,
+        }
+    }
+}
+
+impl Default for Degradation {
+    fn default() -> Self {
+        Self {
+            enabled: false,
+            use_fallback: false,
+            use_cache: false,
+            reduce_quality: false,
+            high_error_rate: None,
+            high_latency: None,
+            min_ratio: 0.1,
+            // Source: SeverityNumber of the OpenTelemetry logs data model: WARN is 13 to 16.
+            logs_keep: 13,
+        }
+    }
+}
+
+impl Default for Spool {
+    fn default() -> Self {
+        Self {
+            directory: PathBuf::new(),
+            bytes_max: 1 << 30,
+            age_max: Duration::ZERO,
+            on_full: OnFull::Refuse,
+            segment_bytes: 64 << 20,
+            replay: ReplayOrder::OldestFirst,
+            replay_rate: 32 << 20,
         }
     }
 }

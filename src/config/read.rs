@@ -35,9 +35,9 @@ pub fn read(key: &Key, node: &Node, problems: &mut Vec<Problem>) -> Option<Parse
     let mut reader = Reader { key, problems };
     match &key.kind {
         Kind::Urls(set) => reader.urls(node, *set),
-        Kind::Choices(words) => reader.choices(node, words),
+        Kind::Choices { words, set } => reader.choices(node, words, *set),
         Kind::Headers(set) => reader.headers(node, *set),
-        Kind::Triggers => reader.triggers(node),
+        Kind::Triggers(set) => reader.triggers(node, *set),
         kind => {
             let Tree::Scalar(text) = &node.value else {
                 let what = format!("{} is no value for this key", node.value.noun());
@@ -80,12 +80,15 @@ fn scalar(key: &Key, kind: &Kind, text: &str) -> Result<Parsed, Complaint> {
                 set(draft, number);
             }))
         }
-        Kind::Decimal { min, max } => {
+        Kind::Decimal { min, max, set } => {
+            let set = *set;
             let number: f64 = text.parse().map_err(|_| not("a number"))?;
             if !(*min..=*max).contains(&number) {
                 return Err(out_of_range(text.to_owned()));
             }
-            Ok(Parsed::new(Shown::Decimal(number), |_| {}))
+            Ok(Parsed::new(Shown::Decimal(number), move |draft| {
+                set(draft, number);
+            }))
         }
         Kind::Duration { min, max, set } => {
             let set = *set;
@@ -131,7 +134,7 @@ fn scalar(key: &Key, kind: &Kind, text: &str) -> Result<Parsed, Complaint> {
                 set(draft, address);
             }))
         }
-        Kind::Choices(_) | Kind::Urls(_) | Kind::Headers(_) | Kind::Triggers => {
+        Kind::Choices { .. } | Kind::Urls(_) | Kind::Headers(_) | Kind::Triggers(_) => {
             Err(not(&key.describe()))
         }
     }

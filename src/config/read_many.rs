@@ -1,7 +1,9 @@
 //! Values of a key that hold more than one text: URLs, words, headers, triggers.
 
+use std::time::Duration;
+
 use super::{
-    draft::Draft,
+    draft::{Draft, Trigger},
     headers,
     problem::{Complaint, Problem},
     read::Parsed,
@@ -91,7 +93,12 @@ impl Reader<'_> {
     }
 
     /// Reads some of a few words.
-    pub fn choices(&mut self, node: &Node, words: &[&str]) -> Option<Parsed> {
+    pub fn choices(
+        &mut self,
+        node: &Node,
+        words: &[&str],
+        set: fn(&mut Draft, &[String]),
+    ) -> Option<Parsed> {
         let mut shown = Vec::new();
         for (text, origin) in self.texts(node)? {
             if !words.contains(&text.as_str()) {
@@ -100,7 +107,10 @@ impl Reader<'_> {
             }
             shown.push(text);
         }
-        Some(Parsed::new(Shown::List(shown), |_| {}))
+        let words = shown.clone();
+        Some(Parsed::new(Shown::List(shown), move |draft| {
+            set(draft, &words);
+        }))
     }
 
     /// Reads a table of headers, or its form as one text.
@@ -155,27 +165,26 @@ impl Reader<'_> {
     }
 
     /// Reads triggers with their thresholds.
-    pub fn triggers(&mut self, node: &Node) -> Option<Parsed> {
+    pub fn triggers(&mut self, node: &Node, set: fn(&mut Draft, Vec<Trigger>)) -> Option<Parsed> {
         let mut shown = Vec::new();
-        for trigger in self.trigger_texts(node)? {
-            let (text, origin) = trigger;
-            let known = text
-                .split_once('=')
-                .is_some_and(|(kind, threshold)| match kind.trim() {
-                    "high_error_rate" => threshold
-                        .trim()
-                        .parse()
-                        .is_ok_and(|rate: f64| (0.0..=1.0).contains(&rate)),
-                    "high_latency" => parse_duration(threshold.trim()).is_ok(),
-                    _ => false,
-                });
-            if !known {
+        let mut triggers = Vec::new();
+        for (text, origin) in self.trigger_texts(node)? {
+            let Some(trigger) = trigger(&text) else {
                 let what = format!("{text:?} is not a trigger with its threshold");
                 return self.refuse(&origin, Complaint::new(what, self.wanted()));
+            };
+            let kind = std::mem::discriminant(&trigger);
+            if triggers.iter().any(|it| std::mem::discriminant(it) == kind) {
+                let what = format!("{text:?} is a second trigger of its type");
+                let complaint = Complaint::new(what, "give each type once");
+                return self.refuse(&origin, complaint);
             }
+            triggers.push(trigger);
             shown.push(text);
         }
-        Some(Parsed::new(Shown::List(shown), |_| {}))
+        Some(Parsed::new(Shown::List(shown), move |draft| {
+            set(draft, triggers);
+        }))
     }
 
     /// The triggers as `type=threshold`, from a list of either or a text with commas.
@@ -207,5 +216,27 @@ impl Reader<'_> {
             texts.push((format!("{kind}={threshold}"), node.origin.clone()));
         }
         Some(texts)
+    }
+}
+
+/// A trigger from `type=threshold`; `None` for what is none, or out of range.
+fn trigger(text: &str) -> Option<Trigger> {
+    let (kind, threshold) = text.split_once('=')?;
+    let threshold = threshold.trim();
+    match kind.trim() {
+        "high_error_rate" => {
+            let rate = threshold.parse().ok();
+            // At 0 it would hold without a single failure.
+            let rate = rate.filter(|rate: &f64| *rate > 0.0 && *rate <= 1.0);
+            rate.map(Trigger::HighErrorRate)
+        }
+        "high_latency" => {
+            let latency = parse_duration(threshold).ok();
+            let range = Duration::from_millis(1)..=Duration::from_secs(3600);
+            latency
+                .filter(|latency| range.contains(latency))
+                .map(Trigger::HighLatency)
+        }
+        _ => None,
     }
 }

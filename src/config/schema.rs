@@ -4,7 +4,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use super::{
-    draft::Draft,
+    draft::{Draft, Trigger},
     environment::variable_of,
     keys,
     problem::Complaint,
@@ -102,6 +102,8 @@ pub enum Kind {
         min: f64,
         /// The greatest.
         max: f64,
+        /// Where it goes.
+        set: fn(&mut Draft, f64),
     },
     /// A duration with units.
     Duration {
@@ -129,7 +131,12 @@ pub enum Kind {
         refused: &'static [(&'static str, &'static str)],
     },
     /// Some of a few words.
-    Choices(&'static [&'static str]),
+    Choices {
+        /// The words.
+        words: &'static [&'static str],
+        /// Where they go; each word is one of `words`.
+        set: fn(&mut Draft, &[String]),
+    },
     /// A text.
     Text {
         /// What it has to be, in words.
@@ -146,7 +153,7 @@ pub enum Kind {
     /// A table of HTTP headers.
     Headers(fn(&mut Draft, Vec<(String, String)>)),
     /// A list of `{ type, threshold }`.
-    Triggers,
+    Triggers(fn(&mut Draft, Vec<Trigger>)),
 }
 
 impl Kind {
@@ -162,7 +169,7 @@ impl Kind {
             Self::Integer { min, max, .. } => {
                 format!("a whole number of {unit} from {min} to {max}")
             }
-            Self::Decimal { min, max } => format!("a number from {min} to {max}"),
+            Self::Decimal { min, max, .. } => format!("a number from {min} to {max}"),
             Self::Duration { min, max, .. } => {
                 let (min, max) = (show_duration(*min), show_duration(*max));
                 format!("a duration from {min} to {max}")
@@ -174,7 +181,7 @@ impl Kind {
                 let words: Vec<String> = words.iter().map(|(word, _)| quoted(word)).collect();
                 words.join(" or ")
             }
-            Self::Choices(words) => {
+            Self::Choices { words, .. } => {
                 let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();
                 format!("a list of {}", words.join(", "))
             }
@@ -182,9 +189,11 @@ impl Kind {
             Self::Address(_) => "an address and a port, or \"off\"".to_owned(),
             Self::Urls(_) => "a URL or a list of URLs".to_owned(),
             Self::Headers(_) => "a table of texts".to_owned(),
-            Self::Triggers => "a list of { type = \"high_error_rate\", threshold = 0 to 1 } or \
-                 { type = \"high_latency\", threshold = a duration }"
-                .to_owned(),
+            Self::Triggers(_) => {
+                "a list of { type = \"high_error_rate\", threshold = over 0, to 1 } or \
+                 { type = \"high_latency\", threshold = 1ms to 1h }"
+                    .to_owned()
+            }
         }
     }
 }

@@ -14,11 +14,16 @@ async fn a_running_forwarder_is_healthy_and_ready() {
         let (status, body) = otlp.admin(path).await;
         assert_eq!(status, 200, "{path}: {body}");
     }
+    let name = collector.address.to_string();
+    let (_, ready) = otlp.admin("/ready").await;
+    let told = format!("ready\ncollector {name}: breaker closed");
+    assert!(ready.starts_with(&told), "{ready}");
     let (_, status) = otlp.admin("/api/status").await;
-    assert!(
-        serde_json::from_str::<serde_json::Value>(&status).is_ok(),
-        "{status}"
-    );
+    let status: serde_json::Value = serde_json::from_str(&status).unwrap();
+    assert_eq!(status["collectors"][0]["endpoint"], name, "{status}");
+    let (_, metrics) = otlp.admin("/metrics").await;
+    let state = format!("otlp_circuit_breaker_state{{collector=\"{name}\"}} 0\n");
+    assert!(metrics.contains(&state), "{metrics}");
     assert_eq!(otlp.admin("/nowhere").await.0, 404);
 }
 

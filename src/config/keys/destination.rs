@@ -10,7 +10,7 @@ use crate::{
     signal::Signal,
 };
 
-const NO_JSON: (&str, &str) = (
+pub(super) const NO_JSON: (&str, &str) = (
     "http/json",
     "data is forwarded as it is received, in binary protobuf, and never turned into JSON",
 );

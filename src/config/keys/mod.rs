@@ -1,5 +1,6 @@
 //! The rows of the schema, by section.
 
+mod degradation;
 mod destination;
 mod process;
 mod receive;
@@ -24,8 +25,9 @@ pub static SECTIONS: &[Section] = &[
     process::MONITORING,
     resilience::RETRY,
     resilience::BREAKER,
-    resilience::DEGRADATION,
     resilience::HEALTH,
+    degradation::DEGRADATION,
+    degradation::SPOOL,
     refused::TLS,
     refused::AUTH,
 ];

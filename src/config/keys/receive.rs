@@ -65,17 +65,22 @@ pub(super) const PROMISE: Section = Section {
                     ("delivered", |draft| {
                         draft.config.acknowledge = Acknowledge::Delivered;
                     }),
+                    ("stored", |draft| {
+                        draft.config.acknowledge = Acknowledge::Stored;
+                    }),
                     ("queued", |draft| {
                         draft.config.acknowledge = Acknowledge::Queued;
                     }),
                 ],
-                refused: &[("stored", "the disk spool is not part of this version")],
+                refused: &[],
             },
             default: "delivered",
-            doc: "When a sender hears OK. delivered: a collector has accepted the data. queued: the \
-                  data is in this process's memory.",
-            cost: "queued loses what is in memory when the process dies; delivered makes the sender \
-                   wait for the collector.",
+            doc: "When a sender hears OK. delivered: a collector has accepted the data. stored: the \
+                  data is on this machine's disk, written and synced, in spool.directory. queued: \
+                  the data is in this process's memory.",
+            cost: "delivered makes the sender wait for the collector; stored makes it wait for the \
+                   disk, and every byte is written; queued loses what is in memory when the process \
+                   dies.",
             ..KEY
         },
         Key {
@@ -195,7 +200,7 @@ pub(super) const LIMITS: Section = Section {
                 set: |draft, time| draft.config.limits.request_timeout = time,
             },
             default: "30s",
-            doc: "The longest that a request's body may take to arrive.",
+            doc: "The longest that a request's body may take to arrive; over HTTP/1.1 its head too.",
             ..KEY
         },
         Key {

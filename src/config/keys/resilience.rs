@@ -1,96 +1,131 @@
-//! Rows that are checked and not in effect in this version.
+//! Rows: retries, circuit breakers, and the probes of collectors.
 
-use super::{ms, secs};
+use std::time::Duration;
+
+use super::{ms, secs, word};
 use crate::config::{
+    draft::Draft,
+    model::RetryableErrors,
     problem::Complaint,
-    schema::{KEY, Key, Kind, Section, State},
+    schema::{KEY, Key, Kind, Section},
 };
-
-const NO_RETRY: State = State::NotInEffect(
-    "a batch is sent once, and a refusal goes back to the sender with a delay, which sends again",
-);
 
 pub(super) const RETRY: Section = Section {
     title: "Retry",
     keys: &[
-        whole(
-            "retry.max_attempts",
-            1,
-            100,
-            "3",
-            "attempts",
-            NO_RETRY,
-            "Attempts of one batch.",
-        ),
+        Key {
+            cost: "Each further attempt makes the sender wait for its delay and its answer.",
+            ..whole(
+                "retry.max_attempts",
+                1,
+                100,
+                "3",
+                "attempts",
+                |draft, n| draft.config.retry.attempts_max = word(n),
+                "Attempts of one batch that a sender waits for, the first included. What was \
+                 acknowledged already is bounded by time alone: retry.max_elapsed, on disk \
+                 spool.max_age.",
+            )
+        },
         time(
             "retry.base_delay",
             ms(1),
             secs(60),
             "100ms",
-            NO_RETRY,
-            "The delay before the second attempt.",
+            |draft, time| draft.config.retry.base_delay = time,
+            "The delay before the second attempt. A delay that the collector names (RetryInfo, \
+             Retry-After) is waited for at the least.",
         ),
         time(
             "retry.max_delay",
             ms(1),
             secs(3600),
             "5s",
-            NO_RETRY,
-            "The longest delay between attempts.",
+            |draft, time| draft.config.retry.max_delay = time,
+            "The longest delay between attempts, unless the collector names a longer one. It \
+             cannot be under retry.base_delay.",
         ),
         Key {
             path: "retry.backoff_multiplier",
             kind: Kind::Decimal {
                 min: 1.0,
                 max: 10.0,
+                set: |draft, number| draft.config.retry.multiplier = number,
             },
             default: "2.0",
             doc: "What each delay is multiplied by for the next.",
-            state: NO_RETRY,
             ..KEY
         },
         Key {
             path: "retry.jitter",
-            kind: Kind::Bool(|_, _| {}),
+            kind: Kind::Bool(|draft, flag| draft.config.retry.jitter = flag),
             default: "true",
-            doc: "Whether delays are spread at random.",
-            state: NO_RETRY,
+            doc: "Whether a delay is drawn at random from its upper half, so that what failed \
+                  together does not come back together.",
             ..KEY
         },
         Key {
             path: "retry.retryable_errors",
-            kind: Kind::Choices(&["timeout", "connection", "temporary"]),
+            kind: Kind::Choices {
+                words: &["timeout", "connection", "temporary"],
+                set: |draft, words| {
+                    let has = |wanted| words.iter().any(|word| word == wanted);
+                    draft.config.retry.errors = RetryableErrors {
+                        timeout: has("timeout"),
+                        connection: has("connection"),
+                        temporary: has("temporary"),
+                    };
+                },
+            },
             default: "timeout,connection,temporary",
-            doc: "Which failures are tried again.",
-            state: NO_RETRY,
+            doc: "Which failures are tried again. timeout: no answer in time. connection: none \
+                  could be made, or it broke before an answer. temporary: the collector said that \
+                  trying again can help.",
             ..KEY
+        },
+        Key {
+            cost: "Memory: what is tried again stays in it, within memory_limit.",
+            ..time(
+                "retry.max_elapsed",
+                Duration::ZERO,
+                secs(86_400),
+                "5m",
+                |draft, time| draft.config.retry.elapsed_max = time,
+                "How long a batch that was acknowledged already is tried from memory, before it is \
+                 dropped and counted. 0s: for ever. What is in the spool is bounded by \
+                 spool.max_age instead.",
+            )
         },
     ],
 };
 
-const NO_BREAKER: State = State::NotInEffect(
-    "every batch is tried, and a collector that fails is found out by the timeouts",
-);
-
 pub(super) const BREAKER: Section = Section {
     title: "Circuit breaker",
     keys: &[
-        whole(
-            "circuit_breaker.failure_threshold",
-            1,
-            1000,
-            "5",
-            "failures",
-            NO_BREAKER,
-            "Failures that open the breaker.",
-        ),
+        Key {
+            cost: "It is a count and no share: with many calls a second raise it, or a few failures \
+                   among thousands close the way to a collector that works.",
+            ..whole(
+                "circuit_breaker.failure_threshold",
+                1,
+                1000,
+                "5",
+                "failures",
+                |draft, n| draft.config.circuit_breaker.failure_threshold = word(n),
+                "Failures within circuit_breaker.sliding_window_size that open the breaker of a \
+                 collector, on one core: no connection, no answer in time, or an answer that says \
+                 to try again. Data that the collector refuses for good is no failure of the \
+                 collector.",
+            )
+        },
         time(
             "circuit_breaker.recovery_timeout",
             ms(100),
             secs(3600),
             "60s",
-            NO_BREAKER,
-            "How long it stays open.",
+            |draft, time| draft.config.circuit_breaker.recovery_timeout = time,
+            "How long it stays open, before a few calls try the collector again. A good probe \
+             (health_check) ends it sooner.",
         ),
         whole(
             "circuit_breaker.half_open_max_calls",
@@ -98,16 +133,18 @@ pub(super) const BREAKER: Section = Section {
             1000,
             "3",
             "calls",
-            NO_BREAKER,
-            "Calls that probe a half-open breaker.",
+            |draft, n| draft.config.circuit_breaker.half_open_max_calls = word(n),
+            "Calls in flight at the most that try a half-open breaker. As many successes close it, \
+             and one failure opens it again.",
         ),
         time(
             "circuit_breaker.sliding_window_size",
             secs(1),
             secs(3600),
             "60s",
-            NO_BREAKER,
-            "The time over which failures are counted.",
+            |draft, time| draft.config.circuit_breaker.window = time,
+            "The time over which calls and failures are counted, here and for the triggers of \
+             graceful degradation.",
         ),
         whole(
             "circuit_breaker.minimum_calls",
@@ -115,49 +152,11 @@ pub(super) const BREAKER: Section = Section {
             1_000_000,
             "10",
             "calls",
-            NO_BREAKER,
-            "Calls before the breaker may open.",
+            |draft, n| draft.config.circuit_breaker.minimum_calls = word(n),
+            "Calls within the window before the breaker may open, or a trigger may hold.",
         ),
     ],
 };
-
-const NO_DEGRADATION: State = State::NotInEffect(
-    "under pressure requests are refused with a delay, and nothing is cached, diverted or thinned",
-);
-
-pub(super) const DEGRADATION: Section = Section {
-    title: "Graceful degradation",
-    keys: &[
-        Key {
-            path: "graceful_degradation.enabled",
-            kind: Kind::Bool(|_, _| {}),
-            default: "false",
-            doc: "Whether the strategies may run.",
-            state: NO_DEGRADATION,
-            ..KEY
-        },
-        Key {
-            path: "graceful_degradation.strategies",
-            kind: Kind::Choices(&["use_cache", "use_fallback", "reduce_quality"]),
-            example: "use_fallback",
-            doc: "What to do when a collector does not take the data, in this order.",
-            state: NO_DEGRADATION,
-            ..KEY
-        },
-        Key {
-            path: "graceful_degradation.trigger_conditions",
-            kind: Kind::Triggers,
-            example: "high_error_rate=0.5,high_latency=2s",
-            doc: "When the strategies run. In a variable: type=threshold pairs with commas.",
-            state: NO_DEGRADATION,
-            ..KEY
-        },
-    ],
-};
-
-const NO_HEALTH_CHECK: State = State::NotInEffect(
-    "collectors are not probed; /health and /ready of this process are served at listen.admin",
-);
 
 pub(super) const HEALTH: Section = Section {
     title: "Health check of collectors",
@@ -167,35 +166,29 @@ pub(super) const HEALTH: Section = Section {
             secs(1),
             secs(3600),
             "30s",
-            NO_HEALTH_CHECK,
-            "The time between probes.",
+            |draft, time| draft.config.health_check.interval = time,
+            "From one probe of a collector to the next, on each core.",
         ),
         time(
             "health_check.timeout",
             ms(10),
             secs(300),
             "5s",
-            NO_HEALTH_CHECK,
+            |draft, time| draft.config.health_check.timeout = time,
             "How long a probe may take.",
         ),
         Key {
             path: "health_check.path",
             kind: Kind::Text {
                 form: "a path that begins with /",
-                parse: |text| {
-                    if text.starts_with('/') && text.bytes().all(|byte| byte.is_ascii_graphic()) {
-                        return Ok(text.to_owned());
-                    }
-                    Err(Complaint::new(
-                        format!("{text:?} is not a path"),
-                        "write /health",
-                    ))
-                },
-                set: |_, _| {},
+                parse: path,
+                set: |draft, path| draft.config.health_check.path = Some(path),
             },
-            default: "/health",
-            doc: "The path that is asked for.",
-            state: NO_HEALTH_CHECK,
+            example: "/health",
+            doc: "The path that is asked for with GET, at the collector's own address. When it is \
+                  not set: gRPC's health service for grpc, and / for http/protobuf. Any answer \
+                  says that the collector is there; it is unhealthy where there is none, or where \
+                  it says so.",
             ..KEY
         },
         whole(
@@ -204,8 +197,8 @@ pub(super) const HEALTH: Section = Section {
             100,
             "3",
             "probes",
-            NO_HEALTH_CHECK,
-            "Failed probes that take a collector out.",
+            |draft, n| draft.config.health_check.unhealthy_threshold = word(n),
+            "Failed probes in a row that make a collector unhealthy.",
         ),
         whole(
             "health_check.healthy_threshold",
@@ -213,11 +206,21 @@ pub(super) const HEALTH: Section = Section {
             100,
             "2",
             "probes",
-            NO_HEALTH_CHECK,
-            "Good probes that bring it back.",
+            |draft, n| draft.config.health_check.healthy_threshold = word(n),
+            "Good probes in a row that make it healthy again.",
         ),
     ],
 };
+
+fn path(text: &str) -> Result<String, Complaint> {
+    if text.starts_with('/') && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Ok(text.to_owned());
+    }
+    Err(Complaint::new(
+        format!("{text:?} is not a path"),
+        "write /health",
+    ))
+}
 
 const fn whole(
     path: &'static str,
@@ -225,42 +228,32 @@ const fn whole(
     max: u64,
     default: &'static str,
     unit: &'static str,
-    state: State,
+    set: fn(&mut Draft, u64),
     doc: &'static str,
 ) -> Key {
     Key {
         path,
-        kind: Kind::Integer {
-            min,
-            max,
-            set: |_, _| {},
-        },
+        kind: Kind::Integer { min, max, set },
         default,
         unit,
         doc,
-        state,
         ..KEY
     }
 }
 
 const fn time(
     path: &'static str,
-    min: std::time::Duration,
-    max: std::time::Duration,
+    min: Duration,
+    max: Duration,
     default: &'static str,
-    state: State,
+    set: fn(&mut Draft, Duration),
     doc: &'static str,
 ) -> Key {
     Key {
         path,
-        kind: Kind::Duration {
-            min,
-            max,
-            set: |_, _| {},
-        },
+        kind: Kind::Duration { min, max, set },
         default,
         doc,
-        state,
         ..KEY
     }
 }

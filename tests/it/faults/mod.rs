@@ -180,7 +180,7 @@ async fn every_fault_is_told_to_a_sender_that_is_to_repeat_by_itself() {
 
 /// Two attempts fail and the third is taken: the sender hears OK, and nothing of the others.
 #[tokio::test]
-#[ignore = "a batch is sent once in this version"]
+
 async fn every_fault_that_passes_is_tried_again_and_no_sooner_than_it_may() {
     every_row(|row| {
         Box::pin(async move {
@@ -209,7 +209,7 @@ async fn every_fault_that_passes_is_tried_again_and_no_sooner_than_it_may() {
 
 /// Every attempt fails: after the last one the sender is told so, once, with a delay.
 #[tokio::test]
-#[ignore = "a batch is sent once in this version"]
+
 async fn every_fault_that_stays_is_told_after_the_last_attempt() {
     every_row(|row| {
         Box::pin(async move {
@@ -234,7 +234,7 @@ async fn every_fault_that_stays_is_told_after_the_last_attempt() {
 /// What is on disk is tried again until it is taken, however often that is; what can never be
 /// taken is dropped, counted, and not tried again.
 #[tokio::test]
-#[ignore = "nothing is stored in this version"]
+
 async fn every_fault_that_passes_delivers_what_was_stored() {
     every_row(|row| {
         Box::pin(async move {

@@ -1,0 +1,8 @@
+//! Proofs of the spool over a simulated disk.
+
+mod backlog;
+mod basics;
+mod crashes;
+mod damage;
+mod model;
+mod rig;
