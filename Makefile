@@ -12,12 +12,20 @@ export OTLP_BINARY := $(abspath $(or $(CARGO_TARGET_DIR),target))/debug/otlp
 PYTHON_READY := .venv/ready
 NODE_READY := tests/interop/node/node_modules/.package-lock.json
 
-.PHONY: help test lint bench instructions tools rust-test interop-test clean
+# What proves that nothing acknowledged is lost, and where its results are kept.
+PROVE := $(dir $(OTLP_BINARY))loadtest
+KEPT = --ledger proofs/ledger.csv --commit "$$(git describe --always --dirty)"
+KILLS ?= 1000
+CUTS ?= 20
+# The modes of acknowledgement that promise to lose nothing.
+SAFE ?= delivered
+
+.PHONY: help test lint bench instructions tools rust-test interop-test proof-test kills power-cuts clean
 
 help: ## Lists what there is.
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
 
-test: tools rust-test interop-test ## Sets up what the tests need and runs every test.
+test: tools rust-test interop-test proof-test ## Sets up what the tests need and runs every test.
 
 lint: ## Format, clippy and documentation, with every warning an error.
 	$(CARGO) fmt --check
@@ -37,6 +45,23 @@ rust-test: ## Unit, property and integration tests.
 interop-test: $(PYTHON_READY) $(NODE_READY) ## Real SDKs and curl through the built binary.
 	$(CARGO) build --locked
 	.venv/bin/pytest tests/interop
+
+proof-test: ## Thirty kills in each safe mode and a few power cuts, and that the judge finds a loss.
+	$(CARGO) build --locked --workspace
+	for mode in $(SAFE); do $(PROVE) kill --kills 30 --acknowledge "$$mode"; done
+	$(PROVE) power-cut --cuts 5 --acknowledge $(lastword $(SAFE)) || [[ $$? == 3 ]]
+	@# What is acknowledged in memory alone is lost by a kill: a judge that does not see it is none.
+	dir=$$(mktemp -d); trap 'rm -r "$$dir"' EXIT; \
+	found=$$($(PROVE) kill --kills 5 --acknowledge queued --dir "$$dir" 2>&1 || [[ $$? == 1 ]]); \
+	[[ $$found == *"acknowledged items were lost"* ]] || { echo "the judge found no loss: $$found"; exit 1; }
+
+kills: ## A thousand kills under load in each safe mode (KILLS=1000); kept in proofs/ledger.csv.
+	$(CARGO) build --locked --workspace
+	for mode in $(SAFE); do $(PROVE) kill --kills $(KILLS) --acknowledge "$$mode" $(KEPT); done
+
+power-cuts: ## Twenty power cuts (CUTS=20), as root; kept in proofs/ledger.csv.
+	$(CARGO) build --locked --workspace
+	$(PROVE) power-cut --cuts $(CUTS) --acknowledge $(lastword $(SAFE)) $(KEPT)
 
 tools: ## Installs the tools of the host that the tests use, where they are missing.
 	tests/tools.sh

@@ -7,7 +7,7 @@ use std::{hint::black_box, time::Duration};
 use bytes::Bytes;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use otlp::{
-    batch::{Batcher, Budget, ExportRequest, Permit},
+    batch::{Ack, Batcher, Budget, ExportRequest, Permit},
     encoding::Encoding,
     metrics::Trigger,
     outcome::Outcome,
@@ -26,7 +26,7 @@ fn batch(c: &mut Criterion) {
     for (name, queued) in [("delivered", false), ("queued", true)] {
         group.bench_function(name, |b| {
             b.iter_batched(
-                || Batcher::new(8192, 4 << 20, Duration::from_millis(200), queued),
+                || Batcher::new(8192, 4 << 20, Duration::from_millis(200)),
                 |mut batcher| {
                     for _ in 0..REQUESTS {
                         let body = vec![slice.clone(), slice.clone(), slice.clone()];
@@ -39,9 +39,12 @@ fn batch(c: &mut Criterion) {
                             items: 100,
                             body,
                             bytes,
+                            deadline: None,
+                            place: None,
                             permit,
                         };
-                        let (ack, sealed) = batcher.push(request, now);
+                        let (ack, waiter) = (!queued).then(Ack::pending).unzip();
+                        let sealed = batcher.push(request, waiter, now);
                         black_box((ack, sealed.is_some()));
                     }
                     if let Some(batch) =

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress};
 use otlp::{
-    batch::{Batcher, Budget, ExportRequest, Permit},
+    batch::{Ack, Batcher, Budget, ExportRequest, Permit},
     config::Validate,
     encoding::Encoding,
     metrics::Trigger,
@@ -115,12 +115,14 @@ fn request(budget: &std::rc::Rc<Budget>, encoding: Encoding, body: Vec<Bytes>) -
         encoding,
         body,
         bytes,
+        deadline: None,
+        place: None,
         permit,
     }
 }
 
 fn batcher() -> Batcher {
-    Batcher::new(1 << 20, 128 << 10, Duration::from_millis(200), false)
+    Batcher::new(1 << 20, 128 << 10, Duration::from_millis(200))
 }
 
 fn pass(criterion: &mut Criterion) {
@@ -146,7 +148,8 @@ fn pass(criterion: &mut Criterion) {
                     inspect_whole(Signal::Traces, Validate::Items, body)
                 });
                 black_box(items.is_ok());
-                let (ack, sealed) = batcher.push(request(&budget, encoding, body), now);
+                let (ack, waiter) = Ack::pending();
+                let sealed = batcher.push(request(&budget, encoding, body), Some(waiter), now);
                 if let Some(batch) = sealed {
                     for request in batch.into_requests() {
                         request.resolve(|_| Outcome::Accepted);
@@ -202,7 +205,7 @@ fn merge(criterion: &mut Criterion) {
                     let items = inspect(Signal::Traces, Validate::Items, body);
                     black_box(items.is_ok());
                     let request = request(&budget, Encoding::Identity, body.clone());
-                    black_box(batcher.push(request, now).1.is_some());
+                    black_box(batcher.push(request, None, now).is_some());
                 }
                 let batch = batcher.seal(Signal::Traces, Encoding::Identity, Trigger::Idle, now);
                 batch.map(|batch| {

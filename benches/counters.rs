@@ -1,7 +1,11 @@
 //! Question: what does counting cost the data path? Method: one thread calls one counter again and
 //! again, so every line is in its cache and the values vary as little as they can. Unit: ns a call.
 
-use std::{hint::black_box, sync::Arc, time::Duration};
+use std::{
+    hint::black_box,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use otlp::{
@@ -37,6 +41,15 @@ fn data_path(c: &mut Criterion) {
             );
         });
     });
+    group.bench_function("received_stored_and_settled", |b| {
+        b.iter(|| {
+            let (signal, items) = black_box((Signal::Traces, 100));
+            shard.received(signal, Transport::Grpc, items);
+            shard.stored(signal, items);
+            shard.unstored(signal, items);
+            shard.settle(signal, items, black_box(Settled::Delivered));
+        });
+    });
     group.bench_function("answered", |b| {
         let duration = Duration::from_micros(1500);
         b.iter(|| {
@@ -68,7 +81,7 @@ fn scrape(c: &mut Criterion) {
     let shards: Vec<Arc<ShardMetrics>> = (0..2).map(ShardMetrics::new).collect();
     let registry = Registry::new(shards);
     c.bench_function("scrape_two_shards", |b| {
-        b.iter(|| registry.render(View::default()));
+        b.iter(|| registry.render(View::default(), SystemTime::UNIX_EPOCH));
     });
 }
 

@@ -6,14 +6,14 @@ use std::{env, hint::black_box, io::Write as _, time::Duration};
 
 use bytes::Bytes;
 use otlp::{
-    batch::{Batch, Batcher, Budget, ExportRequest, Permit},
+    batch::{Ack, Batch, Batcher, Budget, ExportRequest, Permit},
     config::Validate,
     encoding::Encoding,
     metrics::{Settled, ShardMetrics, Transport, Trigger},
     outcome::Outcome,
     rt,
     signal::Signal,
-    wire::{Packer, Unpacker, inspect, inspect_whole},
+    wire::{Packer, Threshold, Unpacker, inspect, inspect_whole, thin_logs, thin_traces},
 };
 use payload::{ITEMS, Numbers, logs, metrics, traces};
 
@@ -29,7 +29,7 @@ const REQUESTS: usize = 6;
 /// A step: what it is called, what it is counted by, and how it is run so many times.
 type Step = (&'static str, &'static str, fn(u32));
 
-const STEPS: [Step; 11] = [
+const STEPS: [Step; 15] = [
     ("walk-spans", "100 spans, items, one piece", |n| {
         walk(n, Signal::Traces, traces, Validate::Items, usize::MAX);
     }),
@@ -44,6 +44,18 @@ const STEPS: [Step; 11] = [
     }),
     ("walk-logs-full", "100 records, full", |n| {
         walk(n, Signal::Logs, logs, Validate::Full, usize::MAX);
+    }),
+    ("thin-spans", "100 spans, half dropped, half marked", |n| {
+        thin(n, Signal::Traces, traces, 0.5, usize::MAX);
+    }),
+    ("thin-spans-cut", "the same, 16 KiB pieces", |n| {
+        thin(n, Signal::Traces, traces, 0.5, FRAME_BYTES);
+    }),
+    ("thin-spans-mark", "100 spans, all marked", |n| {
+        thin(n, Signal::Traces, traces, 0.9999, usize::MAX);
+    }),
+    ("thin-logs", "100 records, half dropped", |n| {
+        thin(n, Signal::Logs, logs, 0.5, usize::MAX);
     }),
     ("batch", "6 requests batched and answered", |n| {
         batch(n, |batch| batch.resolve(|_| Outcome::Accepted));
@@ -79,11 +91,24 @@ fn walk(n: u32, signal: Signal, make: fn(&mut Numbers) -> Vec<u8>, level: Valida
     }
 }
 
+fn thin(n: u32, signal: Signal, make: fn(&mut Numbers) -> Vec<u8>, ratio: f64, bytes: usize) {
+    let body = cut(&make(&mut Numbers::new()), bytes);
+    let keep = Threshold::of_ratio(ratio);
+    for _ in 0..n {
+        let body = black_box(&body);
+        let thinned = match signal {
+            Signal::Logs => thin_logs(body, keep, 13),
+            _ => thin_traces(body, keep),
+        };
+        black_box(thinned.is_ok_and(|thinned| thinned.changed));
+    }
+}
+
 fn batch(n: u32, end: fn(Batch)) {
     let budget = Budget::new(1 << 30, |_| {});
     let slice = Bytes::from(vec![7; 42_900]);
     let now = rt::now();
-    let mut batcher = Batcher::new(8192, 4 << 20, Duration::from_millis(200), false);
+    let mut batcher = Batcher::new(8192, 4 << 20, Duration::from_millis(200));
     for _ in 0..n {
         for _ in 0..REQUESTS {
             let mut permit = Permit::none(&budget);
@@ -94,9 +119,12 @@ fn batch(n: u32, end: fn(Batch)) {
                 encoding: Encoding::Identity,
                 body: vec![slice.clone()],
                 bytes: slice.len(),
+                deadline: None,
+                place: None,
                 permit,
             };
-            black_box(batcher.push(request, now));
+            let (ack, waiter) = Ack::pending();
+            black_box((ack, batcher.push(request, Some(waiter), now)));
         }
         let sealed = batcher.seal(Signal::Traces, Encoding::Identity, Trigger::Idle, now);
         sealed.into_iter().for_each(end);

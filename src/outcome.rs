@@ -124,7 +124,8 @@ impl Code {
         }
     }
 
-    /// The code that an HTTP status of a collector stands for, keeping its retryability.
+    /// The code that an HTTP status of a collector stands for. 429 and 413 are one code: only the
+    /// first is retryable.
     ///
     /// - Source: OTLP 1.11.0, "Failures" of OTLP/HTTP: 429, 502, 503 and 504 are retryable,
     ///   every other 4xx and 5xx is not.
@@ -136,8 +137,8 @@ impl Code {
             401 => Self::Unauthenticated,
             403 => Self::PermissionDenied,
             404 | 405 | 415 => Self::Unimplemented,
-            413 => Self::ResourceExhausted,
-            429 | 502 | 503 | 504 => Self::Unavailable,
+            413 | 429 => Self::ResourceExhausted,
+            502..=504 => Self::Unavailable,
             _ => Self::Internal,
         }
     }
@@ -351,6 +352,15 @@ impl Refusal {
         Self { message, ..self }
     }
 
+    /// The same refusal with another delay.
+    #[must_use]
+    pub fn with_delay(self, delay: Duration) -> Self {
+        Self {
+            retry_after: Some(delay),
+            ..self
+        }
+    }
+
     /// Why.
     #[must_use]
     pub const fn reason(&self) -> Reason {
@@ -415,6 +425,39 @@ pub enum Outcome {
     },
     /// None of it was accepted.
     Refused(Refusal),
+}
+
+/// What came of one attempt to send data to a collector.
+#[derive(Clone, Debug)]
+pub enum Attempt {
+    /// The collector answered. A refusal that names no delay of its own carries one of 0.
+    Answered(Outcome),
+    /// The collector cannot have it, and could not be reached: another may be tried at once.
+    NotSent(String),
+    /// The collector cannot have it: the connection had lain idle and was closed. A fresh one may
+    /// well do.
+    Stale(String),
+    /// The collector may have it or not.
+    Broken(Reason, String),
+}
+
+impl Attempt {
+    /// The outcome, where this attempt was the only one; a refusal that trying again can help and
+    /// that names no delay gets this one.
+    #[must_use]
+    pub fn into_outcome(self, delay: Duration) -> Outcome {
+        let refused = |reason, error| Outcome::Refused(Refusal::retryable(reason, delay, error));
+        match self {
+            Self::Answered(Outcome::Refused(refusal))
+                if refusal.retry_after() == Some(Duration::ZERO) =>
+            {
+                Outcome::Refused(refusal.with_delay(delay))
+            }
+            Self::Answered(outcome) => outcome,
+            Self::NotSent(error) | Self::Stale(error) => refused(Reason::Connection, error),
+            Self::Broken(reason, error) => refused(reason, error),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Deserializer, Serializer as _, V2DeflateSerializer};
 
-use crate::results::{Answers, Cost, Latency, Results, Run};
+use crate::results::{Answers, Cost, Latency, Results, Run, SendReport};
 
 /// The system that the others are multiples of.
 pub const BASELINE: &str = "raw proxy";
@@ -59,6 +59,34 @@ impl Spread {
 #[must_use]
 pub fn forwarder(run: &Run) -> Option<&Cost> {
     run.costs.iter().find(|cost| cost.role == FORWARDER)
+}
+
+/// What a run was in one of its phases: requests, items and latency; nothing else is known of a
+/// part. None where no sender told the phase apart.
+#[must_use]
+pub fn during(run: &Run, phase: &str) -> Option<Run> {
+    let parts = run.send.iter().filter_map(|send| send.phases.get(phase));
+    let send: Vec<SendReport> = parts
+        .map(|part| SendReport {
+            duration: part.to - part.from,
+            requests: Answers {
+                due: part.due,
+                accepted: part.accepted,
+                ..Answers::default()
+            },
+            items: Answers {
+                accepted: part.items,
+                ..Answers::default()
+            },
+            latency: part.latency.clone(),
+            ..SendReport::default()
+        })
+        .collect();
+    let run = Run {
+        send,
+        ..Run::default()
+    };
+    (!run.send.is_empty()).then_some(run)
 }
 
 /// Length of the measurement, seconds: the longest of the senders'.
@@ -345,7 +373,6 @@ fn distinct<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::results::SendReport;
 
     fn run(system: &str, cpu: f64, accepted: u64) -> Run {
         Run {

@@ -12,6 +12,7 @@
 //! - [`rpc`] is what both ends know of gRPC's statuses.
 //! - [`host`] starts, pins and prices processes.
 //! - [`scenario`] runs one test from a file; [`compare`] runs it against several systems in turn.
+//! - [`proof`] kills the system under test, or its disk, and audits what it had acknowledged.
 //! - [`results`] is what all of them report; [`figures`] reads it, [`report`] shows it to people.
 
 pub mod audit;
@@ -20,6 +21,7 @@ pub mod collect;
 pub mod compare;
 pub mod figures;
 pub mod host;
+pub mod proof;
 pub mod proxy;
 pub mod report;
 pub mod results;

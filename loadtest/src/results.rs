@@ -125,6 +125,27 @@ pub struct SendReport {
     pub honesty: Honesty,
     /// Over time.
     pub points: Vec<SendPoint>,
+    /// The phases that were asked for, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub phases: BTreeMap<String, SendPhase>,
+}
+
+/// A part of the measurement that is told apart, as the time of an outage: by when requests were
+/// due.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SendPhase {
+    /// Its begin, seconds since the measurement began.
+    pub from: f64,
+    /// Its end, likewise.
+    pub to: f64,
+    /// Requests due in it.
+    pub due: u64,
+    /// Of these, acknowledged at last, in full or in part.
+    pub accepted: u64,
+    /// Items in them.
+    pub items: u64,
+    /// From when a request was due to its acknowledgement.
+    pub latency: Latency,
 }
 
 /// Delays that refusals named.

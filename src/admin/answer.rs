@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use http::{HeaderValue, Method, Response, StatusCode, header};
 
-use super::state::AdminState;
-use crate::metrics::View;
+use super::{health::Phase, state::AdminState, words};
+use crate::{metrics::View, rt};
 
 /// Whether the process lives, for who restarts it.
 const HEALTH: &str = "/health";
@@ -63,8 +63,8 @@ pub fn respond(
         return response;
     }
     let mut response = match path {
-        HEALTH => probe(state, state.health.phase().is_live()),
-        READY => probe(state, state.health.phase().is_ready()),
+        HEALTH => health(state.health.phase()),
+        READY => ready(state),
         METRICS => metrics(state, query),
         STATUS => status(state),
         PAGE if wants_json(accept) => status(state),
@@ -82,13 +82,28 @@ pub fn respond(
     response
 }
 
-fn probe(state: &AdminState, good: bool) -> Response<Bytes> {
-    let code = if good {
+fn health(phase: Phase) -> Response<Bytes> {
+    answer(code_of(phase.is_live()), TEXT, format!("{phase}\n").into())
+}
+
+/// Ready is a process that takes data. A collector that fails does not change that: another
+/// process would see the same one. So what is known of collectors and spool is told beside it.
+fn ready(state: &AdminState) -> Response<Bytes> {
+    let phase = state.health.phase();
+    let more = words::lines(&state.summary());
+    answer(
+        code_of(phase.is_ready()),
+        TEXT,
+        format!("{phase}\n{more}").into(),
+    )
+}
+
+const fn code_of(good: bool) -> StatusCode {
+    if good {
         StatusCode::OK
     } else {
         StatusCode::SERVICE_UNAVAILABLE
-    };
-    answer(code, TEXT, format!("{}\n", state.health.phase()).into())
+    }
 }
 
 fn metrics(state: &AdminState, query: Option<&str>) -> Response<Bytes> {
@@ -102,7 +117,7 @@ fn metrics(state: &AdminState, query: Option<&str>) -> Response<Bytes> {
     }
     match per_shard(query) {
         Some(per_shard) => {
-            let text = state.registry.render(View { per_shard });
+            let text = state.registry.render(View { per_shard }, rt::unix_time());
             answer(StatusCode::OK, EXPOSITION, text.into())
         }
         None => {

@@ -7,6 +7,7 @@ mod answer;
 mod health;
 mod serve;
 mod state;
+mod words;
 
 pub use answer::{PATHS, respond};
 pub use health::{Health, Phase, Running};

@@ -1,13 +1,14 @@
 //! What the answers are made of.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use serde::Serialize;
 
 use super::health::Health;
 use crate::{
-    config::{Acknowledge, Config, Endpoint},
+    config::{Acknowledge, Config},
     metrics::{Registry, Summary},
+    rt,
 };
 
 /// Everything that an operator can ask about.
@@ -42,12 +43,11 @@ struct Status<'a> {
 }
 
 impl AdminState {
-    /// The state of a process with this registry, health and configuration. The configuration
-    /// names the collectors that the registry shows.
+    /// The state of a process with this registry, health and configuration.
     #[must_use]
     pub fn new(registry: Registry, health: Arc<Health>, config: &Config) -> Self {
         Self {
-            registry: registry.with_collectors(collectors(config)),
+            registry,
             health,
             metrics_enabled: config.monitoring.metrics_enabled,
             setup: Setup::new(config),
@@ -57,7 +57,7 @@ impl AdminState {
     /// The figures of the status page.
     #[must_use]
     pub fn summary(&self) -> Summary {
-        self.registry.summary()
+        self.registry.summary(rt::unix_time())
     }
 
     /// The status as JSON.
@@ -88,17 +88,4 @@ impl Setup {
             batch_flush_interval_ms: config.batch.flush_interval.as_millis(),
         }
     }
-}
-
-/// Every collector's `host:port`, once.
-fn collectors(config: &Config) -> Vec<String> {
-    let own = config.export.signal_endpoints.iter().flatten();
-    let all: BTreeSet<String> = config
-        .export
-        .endpoints
-        .iter()
-        .chain(own)
-        .map(Endpoint::authority)
-        .collect();
-    all.into_iter().collect()
 }

@@ -74,6 +74,12 @@ impl Ack {
 }
 
 impl Waiter {
+    /// Whether the call waits no more: its sender has gone.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        Rc::strong_count(&self.slot) == 1
+    }
+
     /// Answers.
     pub fn answer(self, outcome: Outcome) {
         *self.slot.outcome.borrow_mut() = Some(outcome);

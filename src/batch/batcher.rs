@@ -7,8 +7,8 @@ use std::{
 
 use bytes::Bytes;
 
-use super::{Ack, Permit, Waiter};
-use crate::{encoding::Encoding, metrics::Trigger, outcome::Outcome, signal::Signal};
+use super::{Permit, Waiter};
+use crate::{encoding::Encoding, metrics::Trigger, outcome::Outcome, signal::Signal, spool::Place};
 
 /// One request that was received, proven and counted.
 #[derive(Debug)]
@@ -23,6 +23,10 @@ pub struct ExportRequest {
     pub body: Vec<Bytes>,
     /// The body's length, packed as it is.
     pub bytes: usize,
+    /// When its sender gives up; `None` where that is not known.
+    pub deadline: Option<Instant>,
+    /// Where it lies on the disk; `None` where it does not.
+    pub place: Option<Place>,
     /// Its part of the budget: held as long as its bytes are.
     pub permit: Permit,
 }
@@ -32,8 +36,11 @@ pub struct ExportRequest {
 pub struct Entry {
     /// Items of the request.
     pub items: u64,
+    /// Where the request lies on the disk; `None` where it does not.
+    pub place: Option<Place>,
     bytes: usize,
     slices: usize,
+    deadline: Option<Instant>,
     waiter: Option<Waiter>,
     permit: Permit,
 }
@@ -138,6 +145,74 @@ impl Batch {
         requests.collect()
     }
 
+    /// Takes the batch apart into what it was made of: each request, and who waits for it.
+    pub fn take_apart(mut self) -> Vec<(ExportRequest, Option<Waiter>)> {
+        let mut rest = &*self.slices;
+        let entries = std::mem::take(&mut self.entries);
+        let requests = entries.into_iter().map(|entry| {
+            let (slices, after) = rest.split_at(entry.slices);
+            rest = after;
+            let request = ExportRequest {
+                signal: self.signal,
+                items: entry.items,
+                encoding: self.encoding,
+                body: slices.to_vec(),
+                bytes: entry.bytes,
+                deadline: entry.deadline,
+                place: entry.place,
+                permit: entry.permit,
+            };
+            (request, entry.waiter)
+        });
+        requests.collect()
+    }
+
+    /// Whether a request's sender has gone, or has given up by now.
+    #[must_use]
+    pub fn has_abandoned(&self, now: Instant) -> bool {
+        self.entries.iter().any(|entry| entry.is_abandoned(now))
+    }
+
+    /// Parts the requests whose senders have gone, or have given up by now, from the others;
+    /// either part may be missing.
+    pub fn part_abandoned(mut self, now: Instant) -> (Option<Self>, Option<Self>) {
+        let (mut kept, mut kept_slices) = (Vec::new(), Vec::new());
+        let (mut gone, mut gone_slices) = (Vec::new(), Vec::new());
+        let mut rest = &*self.slices;
+        for entry in std::mem::take(&mut self.entries) {
+            let (slices, after) = rest.split_at(entry.slices);
+            rest = after;
+            if entry.is_abandoned(now) {
+                gone.push(entry);
+                gone_slices.extend_from_slice(slices);
+            } else {
+                kept.push(entry);
+                kept_slices.extend_from_slice(slices);
+            }
+        }
+        let part = |entries: Vec<Entry>, slices: &[Bytes]| {
+            (!entries.is_empty()).then(|| self.part(entries, slices))
+        };
+        (part(kept, &kept_slices), part(gone, &gone_slices))
+    }
+
+    /// Lets go of a batch that lies on the disk: nobody waits for it.
+    pub fn discard(self) {
+        debug_assert!(!self.is_awaited(), "a call that waits is answered");
+    }
+
+    /// Items of the requests that lie on the disk.
+    #[must_use]
+    pub fn stored_items(&self) -> u64 {
+        let stored = self.entries.iter().filter(|entry| entry.place.is_some());
+        stored.map(|entry| entry.items).sum()
+    }
+
+    /// Where its requests lie on the disk, as far as they do.
+    pub fn places(&self) -> impl Iterator<Item = Place> + '_ {
+        self.entries.iter().filter_map(|entry| entry.place)
+    }
+
     fn part(&self, entries: Vec<Entry>, slices: &[Bytes]) -> Self {
         Self {
             signal: self.signal,
@@ -164,6 +239,15 @@ impl Batch {
     }
 }
 
+impl Entry {
+    fn is_abandoned(&self, now: Instant) -> bool {
+        let Some(waiter) = &self.waiter else {
+            return false;
+        };
+        waiter.is_gone() || self.deadline.is_some_and(|deadline| now >= deadline)
+    }
+}
+
 /// The open batches of each signal: one for each encoding that requests came in, so that what is
 /// sent is packed in one way.
 ///
@@ -174,7 +258,6 @@ pub struct Batcher {
     items_max: u64,
     bytes_max: usize,
     age_max: Duration,
-    acknowledge_queued: bool,
     open: [[Open; Encoding::ALL.len()]; 4],
 }
 
@@ -189,43 +272,39 @@ struct Open {
 
 impl Batcher {
     /// Batches of at most `items_max` items and `bytes_max` bytes that are at most `age_max` old.
-    /// With `acknowledge_queued` a request is answered when it is taken.
     #[must_use]
-    pub fn new(
-        items_max: u64,
-        bytes_max: usize,
-        age_max: Duration,
-        acknowledge_queued: bool,
-    ) -> Self {
+    pub fn new(items_max: u64, bytes_max: usize, age_max: Duration) -> Self {
         Self {
             items_max,
             bytes_max,
             age_max,
-            acknowledge_queued,
             open: Default::default(),
         }
     }
 
-    /// Takes a request; returns what its call waits on, and the batch that it sealed, if it did.
-    pub fn push(&mut self, request: ExportRequest, now: Instant) -> (Ack, Option<Batch>) {
-        let (ack, waiter) = if self.acknowledge_queued {
-            (Ack::ready(Outcome::Accepted), None)
-        } else {
-            let (ack, waiter) = Ack::pending();
-            (ack, Some(waiter))
-        };
+    /// Takes a request and who waits for its outcome; returns the batch that it sealed, if it did.
+    pub fn push(
+        &mut self,
+        request: ExportRequest,
+        waiter: Option<Waiter>,
+        now: Instant,
+    ) -> Option<Batch> {
         let ExportRequest {
             signal,
             encoding,
             items,
             body,
             bytes,
+            deadline,
+            place,
             permit,
         } = request;
         let entry = Entry {
             items,
+            place,
             bytes,
             slices: body.len(),
+            deadline,
             waiter,
             permit,
         };
@@ -233,7 +312,7 @@ impl Batcher {
         if !signal.merges() || bytes >= self.bytes_max || items >= self.items_max {
             let mut alone = Open::default();
             alone.add(entry, body, now);
-            return (ack, alone.seal(signal, encoding, Trigger::Alone, now));
+            return alone.seal(signal, encoding, Trigger::Alone, now);
         }
         let open = &mut self.open[signal.index()][encoding.index()];
         let over = |open: &Open, items: u64, bytes: usize| {
@@ -249,12 +328,11 @@ impl Batcher {
         if let Some(trigger) = over(open, items, bytes) {
             let sealed = open.seal(signal, encoding, trigger, now);
             open.add(entry, body, now);
-            return (ack, sealed);
+            return sealed;
         }
         open.add(entry, body, now);
         // Full when not one more byte or item would fit.
-        let sealed = over(open, 1, 1).and_then(|trigger| open.seal(signal, encoding, trigger, now));
-        (ack, sealed)
+        over(open, 1, 1).and_then(|trigger| open.seal(signal, encoding, trigger, now))
     }
 
     /// Seals the open batch of a signal and an encoding, if it holds anything.

@@ -15,12 +15,13 @@ use crate::{
     batch::{Ack, Budget, ExportRequest},
     config::{Config, Endpoint, HttpVersion, Protocol},
     encoding::Encoding,
+    jitter::Jitter,
     logging::Limiter,
     metrics::ShardMetrics,
     net::{self, Buffers, Gate, Hold},
     outcome::Outcome,
     receiver::{self, Bodies, Connections, Context, Reads},
-    rt::{self, Jitter, Thread, ThreadOptions},
+    rt::{self, Thread, ThreadOptions},
     shard::Stop,
     signal::Signal,
     wire::Unpacker,
@@ -160,6 +161,7 @@ fn context<C: Collect>(collect: Rc<RefCell<C>>) -> Context {
         unpacker: RefCell::new(Unpacker::new()),
         served: [true; 4],
         connections_max: CONNECTIONS_MAX,
+        admit: Box::new(|_| Ok(())),
         submit: Box::new(move |request| {
             let arrival = Arrival {
                 signal: request.signal,

@@ -12,11 +12,11 @@ use std::{
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use super::cores;
+use super::{cores, disk};
 use crate::{
     admin::{self, AdminState, Health},
-    config::{Config, Listen},
-    metrics::{Registry, ShardMetrics, Summary},
+    config::{Config, Export, Listen},
+    metrics::{CollectorName, Registry, Role, ShardMetrics, Summary},
     net,
     rt::{self, Thread, ThreadOptions},
     shard::{self, Stop},
@@ -91,7 +91,11 @@ impl Forwarder {
         }
         let files = raise_open_files();
         let mut ports = Ports::bind(&config, shards)?;
-        let metrics: Vec<_> = (0..shards).map(ShardMetrics::new).collect();
+        let collectors = collectors(&config.export);
+        let now = rt::unix_time();
+        let metrics: Vec<_> = (0..shards)
+            .map(|shard| ShardMetrics::with_collectors(shard, &collectors, now))
+            .collect();
         let health = Health::new(shards);
         let state = Arc::new(AdminState::new(
             Registry::new(metrics.clone()),
@@ -100,6 +104,7 @@ impl Forwarder {
         ));
         start_admin(&state, std::mem::take(&mut ports.admin))?;
 
+        let spools = disk::divide(&config, &metrics)?;
         let memory_bytes = per_shard_memory(config.memory_limit, shards);
         let connections_max = match config.limits.connections {
             0 => files / 4 * 3,
@@ -116,7 +121,8 @@ impl Forwarder {
             threads: Vec::new(),
             drain_timeout,
         };
-        for (index, (metrics, listeners)) in metrics.into_iter().zip(ports.data).enumerate() {
+        let parts = metrics.into_iter().zip(ports.data).zip(spools);
+        for (index, ((metrics, listeners), spool)) in parts.enumerate() {
             let stop = Arc::new(Stop::default());
             let setup = shard::Setup {
                 config: Arc::clone(&config),
@@ -126,6 +132,7 @@ impl Forwarder {
                 listeners,
                 metrics,
                 stop: Arc::clone(&stop),
+                spool,
             };
             let core = cores.get(index % cores.len()).copied();
             forwarder.start_shard(setup, core, events.clone())?;
@@ -306,6 +313,20 @@ fn start_admin(state: &Arc<AdminState>, listeners: Vec<TcpListener>) -> Result<(
     rt::start(options, move || admin::serve(state, listeners))
         .map(drop)
         .map_err(|error| named("the admin thread does not start", &error))
+}
+
+/// The collectors under the names that metrics and the status give them.
+fn collectors(export: &Export) -> Vec<CollectorName> {
+    let endpoints = export.collectors().into_iter();
+    endpoints
+        .map(|endpoint| CollectorName {
+            name: endpoint.authority(),
+            role: match export.fallback.as_ref() == Some(endpoint) {
+                true => Role::Fallback,
+                false => Role::Primary,
+            },
+        })
+        .collect()
 }
 
 fn per_shard_memory(limit: u64, shards: usize) -> usize {

@@ -5,9 +5,11 @@ mod config;
 mod console;
 mod cores;
 mod demo;
+mod disk;
 mod embedded;
 mod forwarder;
 mod run;
+mod spool;
 
 use std::{io, path::PathBuf, process::ExitCode};
 
@@ -60,6 +62,8 @@ enum Verb {
         #[arg(long, value_enum, default_value_t)]
         output: config::Output,
     },
+    /// Shows, checks, sends, saves and brings back what lies in the spool on disk.
+    Spool(spool::Options),
 }
 
 impl Source {
@@ -98,6 +102,10 @@ pub fn main() -> ExitCode {
         Verb::Config { part, output } => {
             let options = config::ConfigOptions { load, part, output };
             config::config(&options, &env, &mut out, &mut err)
+        }
+        Verb::Spool(options) => {
+            let mut out = io::BufWriter::new(out);
+            spool::spool(options, &load, &env, &mut out, &mut err)
         }
     }
 }

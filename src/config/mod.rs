@@ -1,5 +1,6 @@
 //! The configuration: one schema, parsed once, from a file, the environment and defaults.
 
+mod collectors;
 mod compression;
 mod draft;
 mod environment;

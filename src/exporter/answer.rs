@@ -11,6 +11,7 @@ use bytes::Bytes;
 use prost::Message;
 
 use crate::{
+    http1,
     http2::{client, fields::Fields},
     outcome::{Code, Outcome, Reason, Refusal},
     rt,
@@ -54,6 +55,22 @@ impl From<client::Answer> for Answer {
     }
 }
 
+impl From<http1::answer::Answer> for Answer {
+    fn from(answer: http1::answer::Answer) -> Self {
+        let http1::answer::Answer {
+            status,
+            fields,
+            body,
+        } = answer;
+        Self {
+            status,
+            fields: Rc::new(fields),
+            body,
+            trailers: None,
+        }
+    }
+}
+
 /// What a collector said: accepted, in part, or why not and when to come back.
 pub(super) struct Said {
     pub code: Code,
@@ -63,44 +80,54 @@ pub(super) struct Said {
 
 impl Answer {
     /// Reads the answer to a gRPC call.
-    pub(super) fn read_grpc(self, default_delay: Duration) -> Outcome {
-        let trailers = self.trailers.as_ref();
-        let field = |name: &str| {
-            trailers
-                .and_then(|trailers| trailers.get(name))
-                .or_else(|| self.fields.get(name))
+    pub(super) fn read_grpc(self) -> Outcome {
+        let Some(code) = self.grpc_code() else {
+            return self.without_grpc_status();
         };
-        let Some(status) = field("grpc-status") else {
-            return self.without_grpc_status(default_delay);
-        };
-        let code = text(status)
-            .and_then(|text| text.parse().ok())
-            .map_or(Code::Unknown, Code::from_number);
         if code == Code::Ok {
-            return accepted(grpc_message(&self.body));
+            return accepted(self.grpc_message());
         }
-        let details = field("grpc-status-details-bin")
+        let details = self
+            .field("grpc-status-details-bin")
             .and_then(|value| BASE64.decode(value).ok())
             .and_then(|bytes| Status::decode(bytes.as_slice()).ok());
-        let message = field("grpc-message").map(grpc::decode_message);
+        let message = self.field("grpc-message").map(grpc::decode_message);
         let retry_after = details.as_ref().and_then(Status::retry_delay);
         let message = message
             .or_else(|| details.map(|status| status.message))
             .unwrap_or_default();
-        refused(
-            Said {
-                code,
-                message,
-                retry_after,
-            },
-            default_delay,
-        )
+        refused(Said {
+            code,
+            message,
+            retry_after,
+        })
+    }
+
+    /// A field of the trailers, or of the head where the trailers have none.
+    fn field(&self, name: &str) -> Option<&[u8]> {
+        let trailers = self.trailers.as_ref();
+        trailers
+            .and_then(|trailers| trailers.get(name))
+            .or_else(|| self.fields.get(name))
+    }
+
+    /// The status of a gRPC answer; `None` where it has none.
+    pub(super) fn grpc_code(&self) -> Option<Code> {
+        let number = text(self.field("grpc-status")?).and_then(|text| text.parse().ok());
+        Some(number.map_or(Code::Unknown, Code::from_number))
+    }
+
+    /// The message in the body of a gRPC answer, where it can be read.
+    pub(super) fn grpc_message(&self) -> Option<Bytes> {
+        let prefix = Prefix::parse(self.body.get(..PREFIX_BYTES)?.try_into().ok()?)?;
+        let message = self.body.slice(PREFIX_BYTES..);
+        (!prefix.compressed && message.len() == prefix.len).then_some(message)
     }
 
     /// A gRPC answer without a gRPC status comes from something between: read by its HTTP status.
     ///
     /// - Source: gRPC, "HTTP to gRPC Status Code Mapping".
-    fn without_grpc_status(&self, default_delay: Duration) -> Outcome {
+    fn without_grpc_status(&self) -> Outcome {
         let code = match self.status {
             400 => Code::Internal,
             401 => Code::Unauthenticated,
@@ -110,18 +137,15 @@ impl Answer {
             _ => Code::Unknown,
         };
         let message = format!("HTTP {} without a gRPC status", named(self.status));
-        refused(
-            Said {
-                code,
-                message,
-                retry_after: self.retry_after(),
-            },
-            default_delay,
-        )
+        refused(Said {
+            code,
+            message,
+            retry_after: self.retry_after(),
+        })
     }
 
     /// Reads the answer to an OTLP/HTTP request.
-    pub(super) fn read_http(self, default_delay: Duration) -> Outcome {
+    pub(super) fn read_http(self) -> Outcome {
         if matches!(self.status, 200..=299) {
             return accepted(Some(self.body));
         }
@@ -133,16 +157,15 @@ impl Answer {
             format!("HTTP {}: {}", named(self.status), status.message)
         };
         let retry_after = self.retry_after().or_else(|| status.retry_delay());
-        // A delay with a status that is final does not make it retryable.
-        let retry_after = retry_after.filter(|_| code.is_retryable(false));
-        refused(
-            Said {
-                code,
-                message,
-                retry_after,
-            },
-            default_delay,
-        )
+        // A delay with a status that is final does not make it retryable, and one that is not needs
+        // none.
+        let is_retryable = matches!(self.status, 429 | 502 | 503 | 504);
+        let retry_after = is_retryable.then(|| retry_after.unwrap_or_default());
+        refused(Said {
+            code,
+            message,
+            retry_after,
+        })
     }
 
     /// The `Retry-After` header, in either of its forms.
@@ -164,16 +187,9 @@ fn text(value: &[u8]) -> Option<&str> {
 }
 
 /// A status with what it is called.
-fn named(status: u16) -> String {
+pub(super) fn named(status: u16) -> String {
     http::StatusCode::from_u16(status)
         .map_or_else(|_unknown| status.to_string(), |known| known.to_string())
-}
-
-/// The message in the body of a gRPC answer, where it can be read.
-fn grpc_message(body: &Bytes) -> Option<Bytes> {
-    let prefix = Prefix::parse(body.get(..PREFIX_BYTES)?.try_into().ok()?)?;
-    let message = body.slice(PREFIX_BYTES..);
-    (!prefix.compressed && message.len() == prefix.len).then_some(message)
 }
 
 /// A success, which an unreadable message does not undo: the collector has the data.
@@ -190,7 +206,8 @@ fn accepted(message: Option<Bytes>) -> Outcome {
     }
 }
 
-fn refused(said: Said, default_delay: Duration) -> Outcome {
+/// A refusal; one that names no delay of its own and is retryable by itself carries one of 0.
+fn refused(said: Said) -> Outcome {
     let Said {
         code,
         message,
@@ -204,7 +221,7 @@ fn refused(said: Said, default_delay: Duration) -> Outcome {
     };
     let refusal = match retry_after {
         Some(delay) => Refusal::retryable(reason, delay, text),
-        None if code.is_retryable(false) => Refusal::retryable(reason, default_delay, text),
+        None if code.is_retryable(false) => Refusal::retryable(reason, Duration::ZERO, text),
         None => Refusal::permanent(reason, text),
     };
     Outcome::Refused(refusal.shared())
@@ -214,8 +231,6 @@ fn refused(said: Said, default_delay: Duration) -> Outcome {
 mod tests {
     use super::*;
 
-    const DEFAULT: Duration = Duration::from_secs(7);
-
     fn http(status: u16, retry_after: Option<&str>) -> Refusal {
         let fields = retry_after.map(|value| ("retry-after", value));
         let answer = Answer {
@@ -224,7 +239,7 @@ mod tests {
             body: Bytes::new(),
             trailers: None,
         };
-        match answer.read_http(DEFAULT) {
+        match answer.read_http() {
             Outcome::Refused(refusal) => refusal,
             other => panic!("{other:?}"),
         }
@@ -237,7 +252,7 @@ mod tests {
             body: Bytes::new(),
             trailers: Some(Rc::new(fields.iter().copied().collect())),
         }
-        .read_grpc(DEFAULT)
+        .read_grpc()
     }
 
     #[test]
@@ -248,7 +263,7 @@ mod tests {
             assert_eq!(refusal.is_retryable(), retryable, "{status}");
             assert_eq!(
                 refusal.retry_after(),
-                retryable.then_some(DEFAULT),
+                retryable.then_some(Duration::ZERO),
                 "{status}"
             );
         }
@@ -306,7 +321,7 @@ mod tests {
                 body: partial.encode_to_vec().into(),
                 trailers: None,
             }
-            .read_http(DEFAULT)
+            .read_http()
         };
         assert!(matches!(
             answer(ExportResponse::partial(0, "")),

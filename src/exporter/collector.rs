@@ -13,36 +13,24 @@ use std::{
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::{
-    Message,
     connection::{Broken, Connection},
     head::{Head, head},
-    message::SMALL_PER_PLACE,
 };
 use crate::{
     config::{Endpoint, Export, HttpVersion, Protocol, Timeouts},
     encoding::Encoding,
     metrics::ShardMetrics,
     net::Buffers,
-    outcome::{Outcome, Reason},
+    outcome::{Attempt, Reason},
     rt::{self, TcpStream},
     signal::Signal,
+    wire::Message,
 };
 
 /// How long an answer of the resolver is used.
 ///
 /// - Source: chosen: the time to live that cluster resolvers commonly give.
 const RESOLVE_INTERVAL: Duration = Duration::from_secs(30);
-
-/// The pause after the first failed connection; each further one doubles it.
-const BACKOFF_MIN: Duration = Duration::from_millis(100);
-
-/// The longest pause between two tries of a collector that cannot be reached.
-///
-/// - Source: chosen: a collector that is back is found within it.
-const BACKOFF_MAX: Duration = Duration::from_secs(2);
-
-/// The shortest delay that is passed on where a collector names none; up to twice as long.
-const DEFAULT_DELAY: Duration = Duration::from_secs(1);
 
 /// What a shard lends its collectors.
 #[derive(Debug)]
@@ -51,8 +39,6 @@ pub struct Shared {
     pub buffers: Rc<Buffers>,
     /// The shard's counters.
     pub metrics: Arc<ShardMetrics>,
-    /// Makes delays differ.
-    pub jitter: rt::Jitter,
     /// The longest answer that is read, in bytes.
     pub response_bytes_max: usize,
 }
@@ -60,7 +46,7 @@ pub struct Shared {
 /// What all collectors of a shard have in common.
 #[derive(Debug)]
 pub(super) struct Resources {
-    pub shared: Rc<Shared>,
+    pub shared: Shared,
     pub timeouts: Timeouts,
     pool_size: usize,
     in_flight_max: usize,
@@ -68,7 +54,7 @@ pub(super) struct Resources {
 }
 
 impl Resources {
-    pub(super) fn new(export: &Export, shared: Rc<Shared>) -> Self {
+    pub(super) fn new(export: &Export, shared: Shared) -> Self {
         let headers = export.headers.iter().filter_map(|(name, value)| {
             Some((
                 HeaderName::try_from(name).ok()?,
@@ -96,11 +82,8 @@ pub struct Collector {
     connections: RefCell<Vec<Rc<Connection>>>,
     connecting: Cell<usize>,
     awaiting_connection: RefCell<Vec<Waker>>,
-    /// In parts of [`SMALL_PER_PLACE`].
-    in_flight: Cell<usize>,
     in_flight_max: usize,
     addresses: RefCell<Addresses>,
-    health: RefCell<Health>,
 }
 
 #[derive(Debug, Default)]
@@ -109,24 +92,6 @@ struct Addresses {
     resolved_at: Option<Instant>,
     resolving: bool,
     turn: usize,
-}
-
-#[derive(Debug, Default)]
-struct Health {
-    failures: u32,
-    back_at: Option<Instant>,
-    error: Option<String>,
-}
-
-/// What came of sending a message to one collector.
-#[derive(Debug)]
-pub(super) enum Attempt {
-    /// The collector answered.
-    Answered(Outcome),
-    /// The collector cannot have it: another may be tried.
-    NotSent(String),
-    /// The collector may have it or not.
-    Broken(Reason, String),
 }
 
 impl Collector {
@@ -147,61 +112,24 @@ impl Collector {
             connections: RefCell::default(),
             connecting: Cell::new(0),
             awaiting_connection: RefCell::default(),
-            in_flight: Cell::new(0),
             in_flight_max,
             addresses: RefCell::default(),
-            health: RefCell::default(),
         }
     }
 
-    pub(super) const fn in_flight(&self) -> usize {
-        self.in_flight.get()
+    pub(super) const fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
     }
 
-    /// Whether a whole batch may be sent now.
-    pub(super) const fn has_room(&self) -> bool {
-        self.in_flight.get() + SMALL_PER_PLACE <= self.in_flight_max * SMALL_PER_PLACE
+    pub(super) fn resources(&self) -> &Resources {
+        &self.resources
     }
 
-    /// Whether one small message may be sent now.
-    pub(super) const fn has_room_for_one(&self) -> bool {
-        let share = if self.is_multiplexed() {
-            1
-        } else {
-            SMALL_PER_PLACE
-        };
-        self.in_flight.get() + share <= self.in_flight_max * SMALL_PER_PLACE
-    }
-
-    /// What a message takes of the places in flight: a whole one where it takes a connection.
-    const fn share_of(&self, message: &Message) -> usize {
-        if self.is_multiplexed() {
-            message.share()
-        } else {
-            SMALL_PER_PLACE
-        }
-    }
-
-    pub(super) const fn in_flight_max(&self) -> usize {
-        self.in_flight_max
-    }
-
-    /// Whether it is worth a try: it was reached last time, or its pause is over.
-    pub(super) fn can_be_tried(&self, now: Instant) -> bool {
-        self.health
-            .borrow()
-            .back_at
-            .is_none_or(|back_at| now >= back_at)
-    }
-
-    /// When its pause is over.
-    pub(super) fn back_at(&self) -> Option<Instant> {
-        self.health.borrow().back_at
-    }
-
-    /// Why it could not be reached last time.
-    pub(super) fn error(&self) -> Option<String> {
-        self.health.borrow().error.clone()
+    /// A connection that carries many requests at once and takes another now.
+    pub(super) fn open_multiplexed(&self) -> Option<Rc<Connection>> {
+        let connections = self.connections.borrow();
+        let mut usable = connections.iter().filter(|it| it.is_usable());
+        usable.find(|_| self.is_multiplexed()).cloned()
     }
 
     /// Sends one message and reads the answer.
@@ -210,28 +138,23 @@ impl Collector {
         let Some(head) = head else {
             return Attempt::NotSent(format!("{} is no valid address", self.endpoint.authority()));
         };
-        let Some(body) = message.body(self.endpoint.protocol) else {
+        let body = match self.endpoint.protocol {
+            Protocol::Grpc => message.grpc_body(),
+            Protocol::HttpProtobuf => Some(message.http_body()),
+        };
+        let Some(body) = body else {
             return Attempt::NotSent("the message is over 4 GiB, which gRPC cannot say".to_owned());
         };
-        let _in_flight = InFlight::begin(&self.in_flight, self.share_of(message));
         let connection = match self.connection().await {
             Ok(connection) => connection,
             Err(error) => return self.unreachable(error),
         };
         let was_proven = connection.has_answered();
         match connection.send(head, body).await {
-            Ok(answer) => {
-                *self.health.borrow_mut() = Health::default();
-                let delay = self
-                    .resources
-                    .shared
-                    .jitter
-                    .between(DEFAULT_DELAY, DEFAULT_DELAY * 2);
-                Attempt::Answered(match self.endpoint.protocol {
-                    Protocol::Grpc => answer.read_grpc(delay),
-                    Protocol::HttpProtobuf => answer.read_http(delay),
-                })
-            }
+            Ok(answer) => Attempt::Answered(match self.endpoint.protocol {
+                Protocol::Grpc => answer.read_grpc(),
+                Protocol::HttpProtobuf => answer.read_http(),
+            }),
             Err(broken) => {
                 connection.retire();
                 self.broken(&connection, broken, was_proven)
@@ -243,6 +166,7 @@ impl Collector {
         let Broken {
             not_processed,
             error,
+            ..
         } = broken;
         let error = format!("{}: {error}", self.endpoint.authority());
         if connection.is_abandoned() {
@@ -253,7 +177,7 @@ impl Collector {
         }
         if not_processed && was_proven {
             // It had lain idle and the collector had closed it: a fresh one may well do.
-            return Attempt::NotSent(error);
+            return Attempt::Stale(error);
         }
         if not_processed {
             return self.unreachable(error);
@@ -261,16 +185,8 @@ impl Collector {
         Attempt::Broken(Reason::Connection, error)
     }
 
-    /// Notes a failure to connect, and how long to leave the collector alone.
+    /// No connection could be made, or none that works.
     fn unreachable(&self, error: String) -> Attempt {
-        let mut health = self.health.borrow_mut();
-        let pause = BACKOFF_MIN
-            .saturating_mul(1 << health.failures.min(10))
-            .min(BACKOFF_MAX);
-        let pause = self.resources.shared.jitter.between(pause / 2, pause);
-        health.failures = health.failures.saturating_add(1);
-        health.back_at = Some(rt::now() + pause);
-        health.error = Some(error.clone());
         // The name may have moved.
         self.addresses.borrow_mut().resolved_at = None;
         Attempt::NotSent(error)
@@ -354,7 +270,7 @@ impl Collector {
     }
 
     /// Opens a connection to the first address that takes one.
-    async fn open(&self) -> Result<Rc<Connection>, String> {
+    pub(super) async fn open(&self) -> Result<Rc<Connection>, String> {
         let mut last = "the name has no address".to_owned();
         for address in self.addresses().await? {
             match TcpStream::connect(address).await {
@@ -362,15 +278,11 @@ impl Collector {
                     // An error here is the connection's end, which its first use will tell.
                     drop(stream.set_nodelay());
                     let Resources { shared, .. } = &*self.resources;
-                    let opened = if self.is_multiplexed() {
-                        Ok(Connection::http2(stream, address, shared))
+                    return Ok(if self.is_multiplexed() {
+                        Connection::http2(stream, address, shared)
                     } else {
-                        Connection::http1(stream, address, shared).await
-                    };
-                    match opened {
-                        Ok(connection) => return Ok(connection),
-                        Err(broken) => last = broken.error,
-                    }
+                        Connection::http1(stream, address, shared)
+                    });
                 }
                 Err(error) => last = error.to_string(),
             }
@@ -472,24 +384,5 @@ impl Drop for Connecting<'_> {
         for waker in awaiting_connection.borrow_mut().drain(..) {
             waker.wake();
         }
-    }
-}
-
-/// Counts its share for as long as it lives.
-struct InFlight<'a> {
-    count: &'a Cell<usize>,
-    share: usize,
-}
-
-impl<'a> InFlight<'a> {
-    fn begin(count: &'a Cell<usize>, share: usize) -> Self {
-        count.set(count.get() + share);
-        Self { count, share }
-    }
-}
-
-impl Drop for InFlight<'_> {
-    fn drop(&mut self) {
-        self.count.set(self.count.get() - self.share);
     }
 }

@@ -1,21 +1,8 @@
 //! One connection to a collector, whichever HTTP it speaks: what it is used for and when it ends.
 
-use std::{
-    cell::Cell,
-    net::SocketAddr,
-    rc::Rc,
-    sync::Arc,
-    task::{Context, Poll},
-    time::Instant,
-};
+use std::{cell::Cell, future::poll_fn, net::SocketAddr, rc::Rc, sync::Arc, time::Instant};
 
-use super::{
-    answer::Answer,
-    collector::Shared,
-    head::Head,
-    http1::{Http1, Poller},
-    http2::Http2,
-};
+use super::{answer::Answer, collector::Shared, head::Head, http1::Http1, http2::Http2};
 use crate::{
     net::Link,
     rt::{self, TcpStream},
@@ -27,7 +14,6 @@ use crate::{
 pub(super) struct Connection {
     peer: SocketAddr,
     http: Http,
-    bytes_max: usize,
     in_flight: Cell<usize>,
     busy_since: Cell<Instant>,
     answered: Cell<bool>,
@@ -37,7 +23,7 @@ pub(super) struct Connection {
 
 #[derive(Debug)]
 enum Http {
-    One(Http1),
+    One(Box<Http1>),
     Two(Box<Http2>),
 }
 
@@ -46,6 +32,8 @@ enum Http {
 pub(super) struct Broken {
     /// Whether the collector cannot have begun to work on the request.
     pub not_processed: bool,
+    /// Whether the collector ended this request alone.
+    pub reset: bool,
     pub error: String,
 }
 
@@ -53,6 +41,7 @@ impl Broken {
     pub(super) fn new(error: impl ToString) -> Self {
         Self {
             not_processed: false,
+            reset: false,
             error: error.to_string(),
         }
     }
@@ -61,7 +50,7 @@ impl Broken {
     pub(super) fn not_processed(error: impl ToString) -> Self {
         Self {
             not_processed: true,
-            error: error.to_string(),
+            ..Self::new(error)
         }
     }
 }
@@ -78,62 +67,49 @@ impl Connection {
     /// for the collector's settings: what is wrong with it, the first of them tells.
     pub(super) fn http2(stream: TcpStream, peer: SocketAddr, shared: &Shared) -> Rc<Self> {
         let link = Link::new(stream, Rc::clone(&shared.buffers));
-        let http = Http::Two(Box::new(Http2::new(link, shared.response_bytes_max)));
-        let connection = Rc::new(Self::new(peer, http, shared));
-        connection.run(shared, None);
-        connection
+        let http2 = Http2::new(link, shared.response_bytes_max);
+        Self::run(peer, Http::Two(Box::new(http2)), shared)
     }
 
     /// Opens an HTTP/1.1 connection over a fresh socket.
-    pub(super) async fn http1(
-        stream: TcpStream,
-        peer: SocketAddr,
-        shared: &Shared,
-    ) -> Result<Rc<Self>, Broken> {
-        let (http1, poll) = Http1::open(stream, &shared.buffers).await?;
-        let connection = Rc::new(Self::new(peer, Http::One(http1), shared));
-        connection.run(shared, Some(poll));
-        Ok(connection)
+    pub(super) fn http1(stream: TcpStream, peer: SocketAddr, shared: &Shared) -> Rc<Self> {
+        let link = Link::new(stream, Rc::clone(&shared.buffers));
+        let http1 = Http1::new(link, shared.response_bytes_max);
+        Self::run(peer, Http::One(Box::new(http1)), shared)
     }
 
-    fn new(peer: SocketAddr, http: Http, shared: &Shared) -> Self {
-        Self {
+    /// Runs a connection in a task of its own, to its end.
+    fn run(peer: SocketAddr, http: Http, shared: &Shared) -> Rc<Self> {
+        let running = Rc::new(Self {
             peer,
             http,
-            bytes_max: shared.response_bytes_max,
             in_flight: Cell::new(0),
             busy_since: Cell::new(rt::now()),
             answered: Cell::new(false),
             retired: Cell::new(false),
             ended: Cell::new(false),
-        }
-    }
-
-    /// Runs the connection in a task of its own, to its end.
-    fn run(self: &Rc<Self>, shared: &Shared, poller: Option<Poller>) {
-        let connection = Rc::clone(self);
+        });
+        let connection = Rc::clone(&running);
         let metrics = Arc::clone(&shared.metrics);
         metrics.collector_connections(1);
         rt::spawn(async move {
-            connection.drive(poller).await;
+            poll_fn(|cx| match &connection.http {
+                Http::One(http1) => http1.poll(cx, connection.is_over()),
+                Http::Two(http2) => http2.poll(cx, connection.is_over()),
+            })
+            .await;
             connection.ended.set(true);
+            // The pool forgets it when it looks for one; the collector is not to wait for that.
+            connection.link().close();
             metrics.collector_connections(-1);
         });
+        running
     }
 
-    async fn drive(&self, poller: Option<Poller>) {
-        match (&self.http, poller) {
-            (Http::Two(http2), _) => {
-                std::future::poll_fn(|cx| http2.poll(cx, self.is_over())).await;
-            }
-            (Http::One(http1), Some(mut poll)) => {
-                let poll = |cx: &mut Context<'_>| match self.is_over() {
-                    true => Poll::Ready(()),
-                    false => poll(cx),
-                };
-                http1.driver.drive(poll).await;
-            }
-            (Http::One(_), None) => {}
+    const fn link(&self) -> &Link {
+        match &self.http {
+            Http::One(http1) => &http1.link,
+            Http::Two(http2) => &http2.link,
         }
     }
 
@@ -145,7 +121,7 @@ impl Connection {
     /// Whether the collector has not said that it closes the connection.
     fn takes_requests(&self) -> bool {
         match &self.http {
-            Http::One(_) => true,
+            Http::One(http1) => http1.is_open(),
             Http::Two(http2) => http2.is_open(),
         }
     }
@@ -174,10 +150,7 @@ impl Connection {
 
     /// Whether it was given up because the collector had gone silent.
     pub(super) const fn is_abandoned(&self) -> bool {
-        match &self.http {
-            Http::One(http1) => http1.driver.is_abandoned(),
-            Http::Two(http2) => http2.link.is_abandoned(),
-        }
+        self.link().is_abandoned()
     }
 
     /// The address it goes to.
@@ -188,35 +161,20 @@ impl Connection {
     /// Takes no more requests; ends after the last answer.
     pub(super) fn retire(&self) {
         self.retired.set(true);
-        self.wake();
-    }
-
-    fn wake(&self) {
-        match &self.http {
-            Http::One(http1) => http1.driver.wake(),
-            Http::Two(http2) => http2.link.wake(),
-        }
+        self.link().wake();
     }
 
     /// Gives it up when an answer is owed and nothing has moved for too long.
     pub(super) fn sweep(&self, now: Instant, timeouts: crate::config::Timeouts) {
-        let (read_at, stuck_since) = match &self.http {
-            Http::One(http1) => {
-                let io = http1.driver.io();
-                (io.read_at(), io.stuck_since())
-            }
-            Http::Two(http2) => (http2.link.read_at(), http2.link.stuck_since()),
-        };
-        let silent_since = read_at.max(self.busy_since.get());
+        let link = self.link();
+        let silent_since = link.read_at().max(self.busy_since.get());
         let silent =
             self.in_flight.get() > 0 && now.saturating_duration_since(silent_since) > timeouts.read;
-        let stuck =
-            stuck_since.is_some_and(|since| now.saturating_duration_since(since) > timeouts.write);
+        let stuck = link
+            .stuck_since()
+            .is_some_and(|since| now.saturating_duration_since(since) > timeouts.write);
         if silent || stuck {
-            match &self.http {
-                Http::One(http1) => http1.driver.abandon(),
-                Http::Two(http2) => http2.link.abandon(),
-            }
+            link.abandon();
         }
     }
 
@@ -225,8 +183,8 @@ impl Connection {
         let _in_flight = InFlight::begin(self);
         let answer = match (&self.http, head) {
             (Http::Two(http2), Head::Http2(block)) => http2.send(block, body).await,
-            (Http::One(http1), Head::Http1(request)) => {
-                http1.send(request.clone(), body, self.bytes_max).await
+            (Http::One(http1), Head::Http1 { lines, has_body }) => {
+                http1.send(lines, body, *has_body).await
             }
             _ => Err(Broken::not_processed("the head is of the other HTTP")),
         };
@@ -255,7 +213,7 @@ impl Drop for InFlight<'_> {
         let connection = self.connection;
         connection.in_flight.set(connection.in_flight.get() - 1);
         if connection.is_over() {
-            connection.wake();
+            connection.link().wake();
         }
     }
 }

@@ -1,7 +1,9 @@
 //! The head of a request to a collector: path, content type, the operator's headers.
 
+use std::time::Duration;
+
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use super::collector::Resources;
 use crate::{
@@ -17,7 +19,12 @@ const USER_AGENT: &str = concat!("otlp/", env!("CARGO_PKG_VERSION"));
 /// The head of a signal's requests in one encoding: the same for all of them.
 #[derive(Debug)]
 pub(super) enum Head {
-    Http1(Request<()>),
+    Http1 {
+        /// Its lines up to the last field, without the length of the body.
+        lines: Bytes,
+        /// Whether the method has a body, whose length is told.
+        has_body: bool,
+    },
     /// A header block.
     Http2(Bytes),
 }
@@ -29,25 +36,20 @@ pub(super) fn head(
     encoding: Encoding,
     resources: &Resources,
 ) -> Option<Head> {
-    let mut headers = HeaderMap::new();
-    headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
     let packed = encoding
         .is_packed()
         .then(|| HeaderValue::from_static(encoding.name()));
-    match endpoint.protocol {
+    let headers = match endpoint.protocol {
         Protocol::Grpc => {
-            headers.insert(
-                header::CONTENT_TYPE,
-                HeaderValue::from_static("application/grpc"),
-            );
-            headers.insert(header::TE, HeaderValue::from_static("trailers"));
-            let timeout = grpc::encode_timeout(resources.timeouts.operation);
-            headers.insert("grpc-timeout", HeaderValue::try_from(timeout).ok()?);
+            let mut headers = grpc_headers(resources.timeouts.operation)?;
             if let Some(packed) = packed {
                 headers.insert("grpc-encoding", packed);
             }
+            headers
         }
         Protocol::HttpProtobuf => {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
             headers.insert(
                 header::CONTENT_TYPE,
                 HeaderValue::from_static("application/x-protobuf"),
@@ -55,33 +57,95 @@ pub(super) fn head(
             if let Some(packed) = packed {
                 headers.insert(header::CONTENT_ENCODING, packed);
             }
+            headers
         }
-    }
+    };
     let path = endpoint.path_of(signal);
-    if endpoint.protocol == Protocol::Grpc || endpoint.http_version == HttpVersion::Http2 {
-        let own = &resources.headers;
-        return Some(Head::Http2(block(endpoint, &path, &headers, own)));
+    write(endpoint, "POST", &path, headers, &resources.headers)
+}
+
+/// The head of a request for a page, by which a collector shows that it is there.
+pub(super) fn page(endpoint: &Endpoint, path: &str, resources: &Resources) -> Option<Head> {
+    let mut headers = HeaderMap::new();
+    headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
+    if !is_http2(endpoint) {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
+    write(endpoint, "GET", path, headers, &resources.headers)
+}
+
+/// The head of a call of gRPC's own health service.
+///
+/// - Source: gRPC, "GRPC Health Checking Protocol".
+pub(super) fn health(
+    endpoint: &Endpoint,
+    timeout: Duration,
+    resources: &Resources,
+) -> Option<Head> {
+    let headers = grpc_headers(timeout)?;
+    let path = "/grpc.health.v1.Health/Check";
+    write(endpoint, "POST", path, headers, &resources.headers)
+}
+
+/// The fields of every gRPC call.
+fn grpc_headers(timeout: Duration) -> Option<HeaderMap> {
+    let mut headers = HeaderMap::new();
+    headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
     headers.insert(
-        header::HOST,
-        HeaderValue::try_from(endpoint.authority()).ok()?,
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/grpc"),
     );
-    headers.extend(resources.headers.clone());
-    let mut request = Request::new(());
-    *request.method_mut() = Method::POST;
-    *request.uri_mut() = path.parse().ok()?;
-    *request.headers_mut() = headers;
-    Some(Head::Http1(request))
+    headers.insert(header::TE, HeaderValue::from_static("trailers"));
+    let timeout = grpc::encode_timeout(timeout);
+    headers.insert("grpc-timeout", HeaderValue::try_from(timeout).ok()?);
+    Some(headers)
+}
+
+fn is_http2(endpoint: &Endpoint) -> bool {
+    endpoint.protocol == Protocol::Grpc || endpoint.http_version == HttpVersion::Http2
+}
+
+fn write(
+    endpoint: &Endpoint,
+    method: &str,
+    path: &str,
+    mut headers: HeaderMap,
+    own: &HeaderMap,
+) -> Option<Head> {
+    if is_http2(endpoint) {
+        return Some(Head::Http2(block(endpoint, method, path, &headers, own)));
+    }
+    let authority = HeaderValue::try_from(endpoint.authority()).ok()?;
+    headers.insert(header::HOST, authority);
+    // A path that no line could hold.
+    http::uri::PathAndQuery::try_from(path).ok()?;
+    let mut lines = format!("{method} {path} HTTP/1.1\r\n").into_bytes();
+    for (name, value) in headers.iter().chain(own) {
+        lines.extend_from_slice(name.as_str().as_bytes());
+        lines.extend_from_slice(b": ");
+        lines.extend_from_slice(value.as_bytes());
+        lines.extend_from_slice(b"\r\n");
+    }
+    Some(Head::Http1 {
+        lines: Bytes::from(lines),
+        has_body: method == "POST",
+    })
 }
 
 /// The same as a header block. What the operator has set may be a credential, so nobody on the way
 /// is to put it into a table.
-fn block(endpoint: &Endpoint, path: &str, headers: &HeaderMap, own: &HeaderMap) -> Bytes {
+fn block(
+    endpoint: &Endpoint,
+    method: &str,
+    path: &str,
+    headers: &HeaderMap,
+    own: &HeaderMap,
+) -> Bytes {
     let mut block = Vec::new();
     let mut put = |name: &str, value: &[u8], sensitive| {
         hpack::encode(name.as_bytes(), value, sensitive, &mut block);
     };
-    put(":method", b"POST", false);
+    put(":method", method.as_bytes(), false);
     put(":scheme", b"http", false);
     put(":path", path.as_bytes(), false);
     put(":authority", endpoint.authority().as_bytes(), false);

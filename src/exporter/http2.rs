@@ -104,6 +104,7 @@ impl Http2 {
             Failure::BodyTooLong { .. } => too_long(self.bytes_max),
             failure => Broken {
                 not_processed: failure.is_not_processed(),
+                reset: matches!(failure, Failure::Reset(_)),
                 error: failure.to_string(),
             },
         })

@@ -55,6 +55,14 @@ impl Gauge {
         );
     }
 
+    /// Adds as [`Counter::add_release`] does.
+    pub(super) fn add_release(&self, delta: i64) {
+        self.0.store(
+            self.0.load(Ordering::Relaxed).wrapping_add(delta),
+            Ordering::Release,
+        );
+    }
+
     pub(super) fn set(&self, value: u64) {
         self.0
             .store(i64::try_from(value).unwrap_or(i64::MAX), Ordering::Relaxed);
@@ -63,5 +71,10 @@ impl Gauge {
     /// The value; one that has fallen below 0 reads as 0.
     pub(super) fn get(&self) -> u64 {
         u64::try_from(self.0.load(Ordering::Relaxed)).unwrap_or(0)
+    }
+
+    /// Reads as [`Counter::get_acquire`] does, and below 0 as [`Gauge::get`] does.
+    pub(super) fn get_acquire(&self) -> u64 {
+        u64::try_from(self.0.load(Ordering::Acquire)).unwrap_or(0)
     }
 }

@@ -1,5 +1,7 @@
 //! What a measurement is told apart by: the values of every label, each with a slot.
 
+use serde::Serialize;
+
 use crate::outcome::{Reason, Refusal};
 
 /// The way a call came in.
@@ -25,6 +27,75 @@ impl Transport {
         }
     }
 }
+
+/// Where items of the ledger came from: a [`Transport`] each, and the spool.
+pub(super) const ORIGINS: usize = Transport::ALL.len() + 1;
+
+/// The slot of items that an earlier run left on disk.
+pub(super) const SPOOL_ORIGIN: usize = Transport::ALL.len();
+
+/// The names of the origins, in the order of their slots.
+pub(super) fn origin_names() -> impl Iterator<Item = &'static str> {
+    Transport::ALL
+        .into_iter()
+        .map(Transport::name)
+        .chain(["spool"])
+}
+
+/// A way to serve on while the collectors do not, in the order in which they are tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[repr(u8)]
+#[serde(rename_all = "snake_case")]
+pub enum Strategy {
+    /// What the collectors do not take goes to the fallback collector.
+    UseFallback = 0,
+    /// It goes to the spool on disk.
+    UseCache = 1,
+    /// Part of it is thinned out.
+    ReduceQuality = 2,
+}
+
+impl Strategy {
+    /// Every strategy, in the order of its slots.
+    pub const ALL: [Self; 3] = [Self::UseFallback, Self::UseCache, Self::ReduceQuality];
+
+    /// The strategy's name in labels, as the configuration spells it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::UseFallback => "use_fallback",
+            Self::UseCache => "use_cache",
+            Self::ReduceQuality => "reduce_quality",
+        }
+    }
+}
+
+/// What a collector made of a health probe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum ProbeResult {
+    /// It says that it is well.
+    Healthy = 0,
+    /// It answers, but does not speak health.
+    Alive = 1,
+    /// It does not answer, or says that it is not well.
+    Unhealthy = 2,
+}
+
+impl ProbeResult {
+    pub(super) const ALL: [Self; 3] = [Self::Healthy, Self::Alive, Self::Unhealthy];
+
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Healthy => "healthy",
+            Self::Alive => "alive",
+            Self::Unhealthy => "unhealthy",
+        }
+    }
+}
+
+/// The states of a circuit breaker by number: 0 closed, 1 open, 2 half-open.
+pub(super) const BREAKER_STATES: [&str; 3] = ["closed", "open", "half_open"];
 
 /// What became of items, for the ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

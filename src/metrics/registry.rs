@@ -1,13 +1,16 @@
 //! The reader's side: takes what every shard counted and writes it out.
 
-use std::{array, fmt, sync::Arc};
+use std::{array, fmt, sync::Arc, time::SystemTime};
 
 use super::{
+    board::{Board, unix_seconds},
     families::{self, Source},
     histogram::{Buckets, Histogram},
     ledger::Reading,
     process::Process,
+    resilience::CollectorCounters,
     shard::ShardMetrics,
+    status::{self, Collector},
     summary::Summary,
     text::Series,
 };
@@ -27,7 +30,6 @@ type Source64 = Box<dyn Fn() -> u64 + Send + Sync>;
 /// - Shard: none; read by the admin thread, which never makes a shard wait.
 pub struct Registry {
     shards: Vec<Arc<ShardMetrics>>,
-    collectors: Vec<String>,
     log_lines_lost: Source64,
 }
 
@@ -37,15 +39,8 @@ impl Registry {
     pub fn new(shards: Vec<Arc<ShardMetrics>>) -> Self {
         Self {
             shards,
-            collectors: Vec::new(),
             log_lines_lost: Box::new(|| 0),
         }
-    }
-
-    /// The same with the collectors named that have a circuit breaker: `host:port` each.
-    #[must_use]
-    pub fn with_collectors(self, collectors: Vec<String>) -> Self {
-        Self { collectors, ..self }
     }
 
     /// The same with a place to ask how many log lines were lost.
@@ -57,13 +52,14 @@ impl Registry {
         }
     }
 
-    /// Writes everything in the Prometheus text format, version 0.0.4.
+    /// Writes everything in the Prometheus text format, version 0.0.4. `now` is the time of the
+    /// scrape.
     ///
     /// - Cost: about 1 ms and 100 KiB, times the shards where `view.per_shard`.
     #[must_use]
-    pub fn render(&self, view: View) -> String {
+    pub fn render(&self, view: View, now: SystemTime) -> String {
         let facts = self.facts();
-        let groups = self.groups(view);
+        let groups = self.groups(view, now);
         let mut text = String::with_capacity(128 << 10);
         for families::Row { family, source } in families::rows() {
             family.write_head(&mut text);
@@ -95,31 +91,37 @@ impl Registry {
         text
     }
 
-    /// The figures of the status page.
+    /// The figures of the status page; `now` is the time of asking.
     #[must_use]
-    pub fn summary(&self) -> Summary {
-        let shards = self.groups(View { per_shard: true });
-        Summary::new(&self.facts(), &Group::new(None, &self.shards), &shards)
+    pub fn summary(&self, now: SystemTime) -> Summary {
+        let shards = self.groups(View { per_shard: true }, now);
+        Summary::new(&self.facts(), &Group::new(None, &self.shards, now), &shards)
     }
 
-    fn facts(&self) -> Facts<'_> {
+    /// Each collector, as all shards together see it.
+    #[must_use]
+    pub fn collectors(&self) -> Vec<Collector> {
+        let boards = self.shards.iter().map(|shard| shard.board.read());
+        status::collectors(&boards.collect::<Vec<_>>())
+    }
+
+    fn facts(&self) -> Facts {
         Facts {
             process: Process::read(),
-            collectors: &self.collectors,
             log_lines_lost: (self.log_lines_lost)(),
             shards: self.shards.len(),
         }
     }
 
-    fn groups(&self, view: View) -> Vec<Group<'_>> {
+    fn groups(&self, view: View, now: SystemTime) -> Vec<Group<'_>> {
         if view.per_shard {
             let one = |shard: &Arc<ShardMetrics>| Some(shard.shard());
             self.shards
                 .iter()
-                .map(|s| Group::new(one(s), std::slice::from_ref(s)))
+                .map(|s| Group::new(one(s), std::slice::from_ref(s), now))
                 .collect()
         } else {
-            vec![Group::new(None, &self.shards)]
+            vec![Group::new(None, &self.shards, now)]
         }
     }
 }
@@ -134,9 +136,8 @@ impl fmt::Debug for Registry {
 
 /// What a scrape says of the process as a whole.
 #[derive(Debug)]
-pub(super) struct Facts<'a> {
+pub(super) struct Facts {
     pub(super) process: Process,
-    pub(super) collectors: &'a [String],
     pub(super) log_lines_lost: u64,
     pub(super) shards: usize,
 }
@@ -146,12 +147,14 @@ pub(super) struct Facts<'a> {
 pub(super) struct Group<'a> {
     pub(super) shard: Option<usize>,
     shards: &'a [Arc<ShardMetrics>],
+    /// The time of the scrape, in seconds since 1970.
+    pub(super) unix_seconds: u64,
     /// The ledger of each signal, read once so that every family of a scrape tells the same.
     pub(super) ledgers: [Reading; 4],
 }
 
 impl<'a> Group<'a> {
-    fn new(shard: Option<usize>, shards: &'a [Arc<ShardMetrics>]) -> Self {
+    fn new(shard: Option<usize>, shards: &'a [Arc<ShardMetrics>], now: SystemTime) -> Self {
         let ledgers = array::from_fn(|signal| {
             let mut total = Reading::default();
             for shard in shards {
@@ -162,6 +165,7 @@ impl<'a> Group<'a> {
         Self {
             shard,
             shards,
+            unix_seconds: unix_seconds(now),
             ledgers,
         }
     }
@@ -172,6 +176,28 @@ impl<'a> Group<'a> {
 
     pub(super) fn sum(&self, number: impl Fn(&ShardMetrics) -> u64) -> u64 {
         self.shards().map(number).sum()
+    }
+
+    pub(super) fn max(&self, number: impl Fn(&ShardMetrics) -> u64) -> u64 {
+        self.shards().map(number).max().unwrap_or(0)
+    }
+
+    /// The collectors' indices and names; every shard has the same.
+    pub(super) fn collectors(&self) -> impl Iterator<Item = (usize, &str)> {
+        let first = self.shards().next();
+        let collectors = first.into_iter().flat_map(|shard| &shard.collectors);
+        collectors.map(|it| it.name.as_str()).enumerate()
+    }
+
+    /// What each shard counts of one collector.
+    pub(super) fn of_collector(&self, index: usize) -> impl Iterator<Item = &CollectorCounters> {
+        self.shards()
+            .filter_map(move |shard| shard.collectors.get(index))
+    }
+
+    /// What each shard says in words.
+    pub(super) fn boards(&self) -> Vec<Board> {
+        self.shards().map(|shard| shard.board.read()).collect()
     }
 
     pub(super) fn buckets<const N: usize>(

@@ -1,12 +1,18 @@
 //! What one shard counts. Written by the shard's thread alone, read by the admin thread.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use super::{
+    board::{Board, CollectorName, CollectorStatus, Posted},
     cell::{Counter, Gauge},
     histogram::{BYTE_BOUNDS, DURATION_BOUNDS, Histogram, ITEM_BOUNDS, REQUEST_BOUNDS},
     labels::{Answer, Outcome, REASONS, Settled, Transport, Trigger},
     ledger::Ledger,
+    resilience::{COLLECTORS_MAX, CollectorCounters, Degradation, SpoolCounters},
 };
 use crate::{outcome::Reason, signal::Signal};
 
@@ -18,13 +24,13 @@ pub(super) type Durations = Histogram<{ DURATION_BOUNDS.len() }>;
 
 /// The counters of one shard.
 ///
-/// No call here allocates, locks or waits; none is a locked instruction. Aligned so that no two
+/// No call here but [`ShardMetrics::post`] allocates, locks or waits; none is a locked instruction. Aligned so that no two
 /// shards write to one cache line or to a pair that is fetched together.
 ///
 /// - Shard: one per shard; every method but the reader's is for the shard's thread only. A second
 ///   writer would lose counts.
 /// - Time: durations are told by the caller.
-/// - Cost: 1 to 10 ns a call (benches/counters.rs); 12 KiB a shard.
+/// - Cost: 1 to 10 ns a call (benches/counters.rs); 14 KiB a shard.
 #[derive(Debug)]
 #[repr(align(128))]
 pub struct ShardMetrics {
@@ -39,6 +45,10 @@ pub struct ShardMetrics {
     pub(super) collector_connections: Gauge,
     pub(super) memory_used: Gauge,
     pub(super) memory_limit: Gauge,
+    pub(super) collectors: Box<[CollectorCounters]>,
+    pub(super) degradation: [Degradation; 4],
+    pub(super) spool: SpoolCounters,
+    pub(super) board: Posted,
 }
 
 /// Calls of one signal over one transport.
@@ -74,9 +84,26 @@ pub(super) struct Exports {
 }
 
 impl ShardMetrics {
-    /// The counters of shard number `shard`, all 0.
+    /// The counters of shard number `shard`, all 0, without a collector.
     #[must_use]
     pub fn new(shard: usize) -> Arc<Self> {
+        Self::with_collectors(shard, &[], SystemTime::UNIX_EPOCH)
+    }
+
+    /// The same with these collectors, which are named by their index from here on. Those beyond
+    /// [`COLLECTORS_MAX`] are not counted by themselves. Their breakers are closed since `now`.
+    #[must_use]
+    pub fn with_collectors(
+        shard: usize,
+        collectors: &[CollectorName],
+        now: SystemTime,
+    ) -> Arc<Self> {
+        let board = Board {
+            collectors: told_apart(collectors.iter().take(COLLECTORS_MAX))
+                .map(|collector| CollectorStatus::new(collector, now))
+                .collect(),
+            ..Board::default()
+        };
         Arc::new(Self {
             shard,
             ledgers: [const { Ledger::new() }; 4],
@@ -89,6 +116,14 @@ impl ShardMetrics {
             collector_connections: Gauge::new(),
             memory_used: Gauge::new(),
             memory_limit: Gauge::new(),
+            collectors: board
+                .collectors
+                .iter()
+                .map(|it| CollectorCounters::new(it.name.clone()))
+                .collect(),
+            degradation: [const { Degradation::new() }; 4],
+            spool: SpoolCounters::new(),
+            board: Posted::new(board),
         })
     }
 
@@ -251,6 +286,25 @@ impl Exports {
             queue_capacity: Gauge::new(),
         }
     }
+}
+
+/// The collectors with names of their own: the second of a name is `name#2`.
+fn told_apart<'a>(
+    collectors: impl Iterator<Item = &'a CollectorName>,
+) -> impl Iterator<Item = CollectorName> {
+    let mut seen = BTreeMap::new();
+    collectors.map(move |collector| {
+        let count = seen.entry(&collector.name).or_insert(0);
+        *count += 1;
+        let name = match *count {
+            1 => collector.name.clone(),
+            count => format!("{}#{count}", collector.name),
+        };
+        CollectorName {
+            name,
+            role: collector.role,
+        }
+    })
 }
 
 /// Whether the Collector would count a refusal for this reason as refused (what is behind the

@@ -10,6 +10,7 @@ use super::{
     ledger::{Reading, State},
     registry::{Facts, Group},
     shard::ShardMetrics,
+    status::{self, Collector, Degradation, Spool},
 };
 use crate::signal::Signal;
 
@@ -42,8 +43,14 @@ pub struct Summary {
     pub exports_in_flight: u64,
     /// Each shard.
     pub shards: Vec<Shard>,
+    /// The time of this summary, in seconds since 1970.
+    pub unix_seconds: u64,
     /// Each collector.
     pub collectors: Vec<Collector>,
+    /// Each signal that is degraded.
+    pub degradation: Vec<Degradation>,
+    /// The spool; `None` where there is none.
+    pub spool: Option<Spool>,
 }
 
 /// Calls answered, by outcome.
@@ -105,23 +112,17 @@ pub struct Shard {
     pub received: u64,
     /// Items waiting, of all signals.
     pub waiting: u64,
+    /// Items stored, of all signals.
+    pub stored: u64,
     /// Open connections of senders.
     pub senders: u64,
     /// Bytes of requests held.
     pub memory_used_bytes: u64,
 }
 
-/// One collector.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Collector {
-    /// Its address, `host:port`.
-    pub endpoint: String,
-    /// The state of its circuit breaker.
-    pub breaker: &'static str,
-}
-
 impl Summary {
-    pub(super) fn new(facts: &Facts<'_>, all: &Group<'_>, shards: &[Group<'_>]) -> Self {
+    pub(super) fn new(facts: &Facts, all: &Group<'_>, shards: &[Group<'_>]) -> Self {
+        let boards = all.boards();
         Self {
             uptime_seconds: seconds(facts.process.uptime),
             cpu_seconds: seconds(facts.process.cpu),
@@ -148,11 +149,10 @@ impl Summary {
             },
             exports_in_flight: all.sum(|shard| sum(&shard.exports, |it| it.in_flight.get())),
             shards: shards.iter().map(Shard::new).collect(),
-            collectors: facts
-                .collectors
-                .iter()
-                .map(|endpoint| Collector::new(endpoint))
-                .collect(),
+            unix_seconds: all.unix_seconds,
+            collectors: status::collectors(&boards),
+            degradation: status::degradation(all, &boards),
+            spool: status::spool(all, &boards),
         }
     }
 }
@@ -182,7 +182,7 @@ impl Account {
             dropped: reading.total(State::Dropped),
             sampled: reading.sampled,
             waiting: reading.waiting(),
-            stored: 0,
+            stored: reading.stored,
         }
     }
 }
@@ -193,17 +193,9 @@ impl Shard {
             shard: group.shard.unwrap_or(0),
             received: sum(&group.ledgers, Reading::received),
             waiting: sum(&group.ledgers, Reading::waiting),
+            stored: sum(&group.ledgers, |ledger| ledger.stored),
             senders: group.sum(|shard| shard.sender_connections.get()),
             memory_used_bytes: group.sum(|shard| shard.memory_used.get()),
-        }
-    }
-}
-
-impl Collector {
-    fn new(endpoint: &str) -> Self {
-        Self {
-            endpoint: endpoint.to_owned(),
-            breaker: "closed",
         }
     }
 }

@@ -9,20 +9,30 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread,
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
-use super::{Answer, Registry, Settled, ShardMetrics, Transport, Trigger, View};
+use super::{
+    Answer, COLLECTORS_MAX, CollectorName, ProbeResult, Registry, Role, Settled, ShardMetrics,
+    Strategy, Transport, Trigger, View,
+};
 use crate::{
     outcome::{Code, Reason, Refusal},
     signal::Signal,
 };
 
+const NOW: SystemTime = SystemTime::UNIX_EPOCH;
 const MS: Duration = Duration::from_millis(1);
 
 /// Two shards on which everything has happened at least once.
 fn busy() -> Registry {
-    let shards = vec![ShardMetrics::new(0), ShardMetrics::new(1)];
+    let collectors = ["localhost:4317", "localhost:4317", "spare:4317"].map(|name| CollectorName {
+        name: name.to_owned(),
+        role: Role::Primary,
+    });
+    let shards: Vec<_> = (0..2)
+        .map(|shard| ShardMetrics::with_collectors(shard, &collectors, NOW))
+        .collect();
     for (shard, items) in shards.iter().zip([100, 1000]) {
         for signal in Signal::ALL {
             record(shard, signal, items);
@@ -40,8 +50,40 @@ fn busy() -> Registry {
         shard.collector_connections(1);
         shard.set_memory(items, 10 * items);
         shard.bytes_received(items);
+        record_resilience(shard, items);
     }
-    Registry::new(shards).with_collectors(vec!["localhost:4317".to_owned()])
+    shards[0].set_breaker(0, 2);
+    shards[1].set_breaker(0, 1);
+    shards[1].set_collector_health(1, false);
+    shards[1].set_degradation(Signal::Logs, Strategy::UseCache, true);
+    shards[1].set_sampling_ratio(Signal::Logs, 0.1);
+    shards[0].set_sampling_ratio(Signal::Logs, 0.5);
+    Registry::new(shards)
+}
+
+fn record_resilience(shard: &ShardMetrics, items: u64) {
+    for signal in Signal::ALL {
+        shard.received(signal, Transport::Grpc, 6);
+        shard.stored(signal, 6);
+        shard.recovered(signal, 4);
+        shard.unstored(signal, 3);
+        shard.settle(signal, 3, Settled::Delivered);
+        shard.attempt_retried(signal, Reason::Timeout);
+    }
+    shard.breaker_transition(0, 1);
+    shard.collector_probed(2, ProbeResult::Alive);
+    shard.degradation_changed(Signal::Logs, true);
+    shard.set_spool_max(10 * items);
+    shard.set_spool(items, 7, 1, 2, items == 100);
+    shard.spool_synced(MS, 4096);
+    shard.spool_replayed(3, 300);
+    shard.spool_damaged(1);
+    for (index, state) in [(3, 1), (0, 3)] {
+        shard.breaker_transition(index, state);
+    }
+    shard.set_breaker(3, 1);
+    shard.set_collector_health(3, false);
+    shard.collector_probed(3, ProbeResult::Healthy);
 }
 
 fn record(shard: &Arc<ShardMetrics>, signal: Signal, items: u64) {
@@ -113,7 +155,7 @@ fn sum(page: &str, parts: &[&str]) -> f64 {
 #[test]
 fn the_ledger_adds_up_on_the_page_in_sum_and_for_each_shard() {
     for per_shard in [false, true] {
-        let page = busy().render(View { per_shard });
+        let page = busy().render(View { per_shard }, NOW);
         let shards: &[&str] = if per_shard {
             &["shard=\"0\"", "shard=\"1\""]
         } else {
@@ -145,12 +187,13 @@ fn the_ledger_adds_up_on_every_page_while_a_shard_writes() {
         move || {
             while !stop.load(Ordering::Relaxed) {
                 record(&shard, Signal::Logs, 100);
+                record_resilience(&shard, 100);
             }
         }
     });
     let mut last = 0.0;
     for _ in 0..20 {
-        let page = registry.render(View::default());
+        let page = registry.render(View::default(), NOW);
         let of = |metric, state| sum(&page, &[metric, state, "signal=\"logs\""]);
         let received = of("otlp_items_total{", "state=\"received\"");
         let rest = of("otlp_items_total{", "") - received + of("otlp_items{", "");
@@ -165,7 +208,7 @@ fn the_ledger_adds_up_on_every_page_while_a_shard_writes() {
 #[test]
 fn a_shard_counts_in_few_bytes() {
     assert!(
-        size_of::<ShardMetrics>() <= 12 << 10,
+        size_of::<ShardMetrics>() <= 14 << 10,
         "{}",
         size_of::<ShardMetrics>()
     );
@@ -173,12 +216,12 @@ fn a_shard_counts_in_few_bytes() {
 
 #[test]
 fn what_shards_counted_is_summed_under_the_documented_names() {
-    let page = busy().render(View::default());
+    let page = busy().render(View::default(), NOW);
     let all = series(&page);
     for (name, value) in [
         (
             "otlp_items_total{signal=\"traces\",state=\"delivered\",reason=\"\"}",
-            1080.0,
+            1086.0,
         ),
         (
             "otlp_items_total{signal=\"logs\",state=\"rejected\",reason=\"partial_success\"}",
@@ -189,6 +232,11 @@ fn what_shards_counted_is_summed_under_the_documented_names() {
             6.0,
         ),
         ("otlp_items{signal=\"metrics\",state=\"waiting\"}", 30.0),
+        ("otlp_items{signal=\"metrics\",state=\"stored\"}", 14.0),
+        (
+            "otlp_receiver_received_items_total{signal=\"metrics\",transport=\"spool\"}",
+            8.0,
+        ),
         (
             "otlp_requests_total{signal=\"traces\",transport=\"http\",outcome=\"refused\"}",
             2.0,
@@ -223,8 +271,54 @@ fn what_shards_counted_is_summed_under_the_documented_names() {
         ),
         (
             "otlp_circuit_breaker_state{collector=\"localhost:4317\"}",
+            1.0,
+        ),
+        ("otlp_circuit_breaker_state{collector=\"spare:4317\"}", 0.0),
+        (
+            "otlp_circuit_breaker_transitions_total{collector=\"localhost:4317\",to=\"open\"}",
+            2.0,
+        ),
+        (
+            "otlp_circuit_breaker_transitions_total{collector=\"localhost:4317\",to=\"half_open\"}",
             0.0,
         ),
+        ("otlp_collector_healthy{collector=\"localhost:4317\"}", 1.0),
+        (
+            "otlp_collector_healthy{collector=\"localhost:4317#2\"}",
+            0.0,
+        ),
+        (
+            "otlp_collector_probes_total{collector=\"spare:4317\",result=\"alive\"}",
+            2.0,
+        ),
+        (
+            "otlp_export_retries_total{signal=\"logs\",reason=\"timeout\"}",
+            2.0,
+        ),
+        (
+            "otlp_degradation_active{signal=\"logs\",strategy=\"use_cache\"}",
+            1.0,
+        ),
+        (
+            "otlp_degradation_active{signal=\"traces\",strategy=\"use_cache\"}",
+            0.0,
+        ),
+        (
+            "otlp_degradation_changes_total{signal=\"logs\",to=\"on\"}",
+            2.0,
+        ),
+        ("otlp_sampling_ratio{signal=\"logs\"}", 0.1),
+        ("otlp_sampling_ratio{signal=\"traces\"}", 1.0),
+        ("otlp_spool_bytes", 1100.0),
+        ("otlp_spool_bytes_max", 11_000.0),
+        ("otlp_spool_records", 14.0),
+        ("otlp_spool_segments", 4.0),
+        ("otlp_spool_broken", 1.0),
+        ("otlp_spool_sync_duration_seconds_count", 2.0),
+        ("otlp_spool_written_bytes_total", 8192.0),
+        ("otlp_spool_replayed_items_total", 6.0),
+        ("otlp_spool_replayed_bytes_total", 600.0),
+        ("otlp_spool_damaged_records_total", 2.0),
         ("otlp_receiver_connections", 2.0),
         ("otlp_receiver_connections_accepted_total", 4.0),
         ("otlp_memory_budget_bytes{state=\"limit\"}", 11_000.0),
@@ -237,8 +331,52 @@ fn what_shards_counted_is_summed_under_the_documented_names() {
 }
 
 #[test]
+fn each_shard_shows_its_own_breakers() {
+    let all = series(&busy().render(View { per_shard: true }, NOW));
+    for (shard, state) in [(0, 2.0), (1, 1.0)] {
+        let name =
+            format!("otlp_circuit_breaker_state{{collector=\"localhost:4317\",shard=\"{shard}\"}}");
+        assert_eq!(all.get(&name), Some(&state), "{name}");
+    }
+}
+
+#[test]
+fn the_age_of_the_oldest_is_the_age_of_the_oldest_of_all_shards() {
+    let shards = vec![ShardMetrics::new(0), ShardMetrics::new(1)];
+    let age = |now: u64| {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(now);
+        let page = Registry::new(shards.clone()).render(View::default(), now);
+        series(&page)["otlp_spool_oldest_age_seconds"]
+    };
+    assert_eq!(age(100), 0.0);
+    shards[0].set_spool(1, 1, 40, 1, false);
+    shards[1].set_spool(1, 1, 70, 1, false);
+    assert_eq!((age(100), age(50)), (60.0, 10.0));
+    assert_eq!(age(30), 0.0, "a clock that was set back tells no age");
+    shards[0].set_spool(0, 0, 0, 0, false);
+    assert_eq!(age(100), 30.0);
+}
+
+#[test]
+fn collectors_beyond_the_bound_have_no_series() {
+    let names: Vec<_> = (0..=COLLECTORS_MAX)
+        .map(|port| CollectorName {
+            name: format!("host:{port}"),
+            role: Role::Primary,
+        })
+        .collect();
+    let shard = ShardMetrics::with_collectors(0, &names, NOW);
+    shard.set_breaker(COLLECTORS_MAX, 1);
+    let page = Registry::new(vec![shard]).render(View::default(), NOW);
+    let lines = page.lines();
+    let shown = lines.filter(|line| line.starts_with("otlp_circuit_breaker_state{"));
+    assert_eq!(shown.count(), COLLECTORS_MAX);
+    assert_eq!(sum(&page, &["otlp_circuit_breaker_state{"]), 0.0);
+}
+
+#[test]
 fn expected_series_exist_at_zero_before_anything_happens() {
-    let all = series(&Registry::new(vec![ShardMetrics::new(0)]).render(View::default()));
+    let all = series(&Registry::new(vec![ShardMetrics::new(0)]).render(View::default(), NOW));
     for signal in Signal::ALL {
         for name in [
             format!(
@@ -267,7 +405,7 @@ fn expected_series_exist_at_zero_before_anything_happens() {
 #[test]
 fn the_page_keeps_the_rules_of_the_text_format() {
     for per_shard in [false, true] {
-        let page = busy().render(View { per_shard });
+        let page = busy().render(View { per_shard }, NOW);
         assert!(page.ends_with('\n') && page.is_ascii());
         let mut names = BTreeSet::new();
         let mut head = ("", "");
@@ -297,7 +435,8 @@ fn the_page_keeps_the_rules_of_the_text_format() {
         {
             let total = bucket
                 .replace("_bucket", "_count")
-                .replace(",le=\"+Inf\"", "");
+                .replace(",le=\"+Inf\"", "")
+                .replace("{le=\"+Inf\"}", "");
             assert_eq!(series(&page).get(&total), Some(count), "{total}");
         }
     }
@@ -334,7 +473,7 @@ pub(super) fn promtool(what: &[&str], text: &str) -> Option<(String, bool)> {
 #[test]
 fn promtool_finds_nothing_to_say_of_the_page() {
     for per_shard in [false, true] {
-        if let Some(verdict) = promtool(&["metrics"], &busy().render(View { per_shard })) {
+        if let Some(verdict) = promtool(&["metrics"], &busy().render(View { per_shard }, NOW)) {
             assert_eq!(verdict, (String::new(), true));
         }
     }

@@ -149,15 +149,30 @@ pub(super) struct Seconds(pub(super) u64);
 
 impl Display for Seconds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const NANOSECONDS: u64 = 1_000_000_000;
-        let (whole, rest) = (self.0 / NANOSECONDS, self.0 % NANOSECONDS);
-        write!(f, "{whole}")?;
-        if rest > 0 {
-            let digits = format!("{rest:09}");
-            write!(f, ".{}", digits.trim_end_matches('0'))?;
-        }
-        Ok(())
+        decimal(f, self.0, 9)
     }
+}
+
+/// Millionths, written as a decimal number.
+#[derive(Debug)]
+pub(super) struct Millionths(pub(super) u64);
+
+impl Display for Millionths {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        decimal(f, self.0, 6)
+    }
+}
+
+/// Writes a number whose last `places` digits stand behind the point, with no digit idle.
+fn decimal(f: &mut fmt::Formatter<'_>, number: u64, places: u32) -> fmt::Result {
+    let one = 10_u64.pow(places);
+    let (whole, rest) = (number / one, number % one);
+    write!(f, "{whole}")?;
+    if rest > 0 {
+        let digits = format!("{rest:0width$}", width = places as usize);
+        write!(f, ".{}", digits.trim_end_matches('0'))?;
+    }
+    Ok(())
 }
 
 fn line(text: &mut String, what: fmt::Arguments<'_>) {
@@ -189,6 +204,8 @@ mod tests {
         for (nanoseconds, text) in cases {
             assert_eq!(Seconds(nanoseconds).to_string(), text);
         }
+        assert_eq!(Millionths(125_000).to_string(), "0.125");
+        assert_eq!(Millionths(1_000_000).to_string(), "1");
     }
 
     #[test]

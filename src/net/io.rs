@@ -208,6 +208,15 @@ impl IoHandle {
         Poll::Ready(Ok(discarded))
     }
 
+    /// Ends the sending side, after what is gathered.
+    ///
+    /// # Errors
+    ///
+    /// The socket's.
+    pub fn poll_shutdown(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.shared.poll_shutdown(cx)
+    }
+
     /// Lets as many bytes pass the gate: they are missing of a body that was admitted.
     pub fn owe(&self, bytes: usize) {
         self.shared

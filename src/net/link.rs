@@ -16,7 +16,8 @@ use crate::rt::{self, TcpStream};
 /// - Cost: a read buffer only while bytes are in it.
 #[derive(Debug)]
 pub struct Link {
-    stream: RefCell<TcpStream>,
+    /// `None` once it is closed.
+    stream: RefCell<Option<TcpStream>>,
     buffers: Rc<Buffers>,
     read_at: Cell<Instant>,
     /// Since when the socket takes no bytes that wait.
@@ -29,7 +30,7 @@ impl Link {
     #[must_use]
     pub fn new(stream: TcpStream, buffers: Rc<Buffers>) -> Self {
         Self {
-            stream: RefCell::new(stream),
+            stream: RefCell::new(Some(stream)),
             buffers,
             read_at: Cell::new(rt::now()),
             stuck_since: Cell::new(None),
@@ -47,8 +48,10 @@ impl Link {
         cx: &mut Context<'_>,
         take: impl FnOnce(&[u8]),
     ) -> Poll<io::Result<usize>> {
+        let mut slot = self.stream.borrow_mut();
+        let stream = slot.as_mut().ok_or(io::ErrorKind::NotConnected)?;
         let mut buffer = self.buffers.take_read();
-        let polled = self.stream.borrow_mut().poll_read(cx, &mut buffer);
+        let polled = stream.poll_read(cx, &mut buffer);
         if let Poll::Ready(Ok(read)) = &polled {
             self.read_at.set(rt::now());
             take(buffer.get(..*read).unwrap_or_default());
@@ -67,7 +70,9 @@ impl Link {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let polled = self.stream.borrow_mut().poll_write_vectored(cx, slices);
+        let mut slot = self.stream.borrow_mut();
+        let stream = slot.as_mut().ok_or(io::ErrorKind::NotConnected)?;
+        let polled = stream.poll_write_vectored(cx, slices);
         if polled.is_pending() {
             if self.stuck_since.get().is_none() {
                 self.stuck_since.set(Some(rt::now()));
@@ -91,6 +96,11 @@ impl Link {
     #[must_use]
     pub const fn stuck_since(&self) -> Option<Instant> {
         self.stuck_since.get()
+    }
+
+    /// Closes the socket, whoever still holds the link.
+    pub fn close(&self) {
+        self.stream.take();
     }
 
     /// Registers the task that drives the connection.

@@ -1,29 +1,21 @@
 //! A body, admitted before it is held, read as it lies.
 
-use std::{
-    future::poll_fn,
-    pin::Pin,
-    task::{Context as TaskContext, Poll, ready},
-};
+use bytes::{Bytes, BytesMut};
 
-use bytes::{Buf, Bytes, BytesMut};
-use http_body::Body;
-
-use super::{Context, call::Call, connection::Connection, reads::Reading};
+use super::{Context, call::Call, connection::Connection};
 use crate::{
     batch::Permit,
     encoding::Encoding,
     metrics::Transport,
     outcome::{Code, Reason, Refusal},
-    rt,
     wire::grpc::{PREFIX_BYTES, Prefix},
 };
 
-/// Slices below this are copied together: a slice keeps the whole read buffer alive that it lies
-/// in, and a sender must not make many of little.
+/// Bytes that are reserved at a time, at the least and at the most, for a body whose length was not
+/// declared; half of what has come between them, so that no more is reserved than is charged.
 ///
-/// - Source: chosen: a copy of this size costs less than the slice's own bookkeeping.
-const SLICE_BYTES_MIN: usize = 1024;
+/// - Source: chosen: a body of many tiny chunks has few slices, and a large one is not moved.
+const UNKNOWN_RESERVED: std::ops::RangeInclusive<usize> = 512..=64 * 1024;
 
 /// Bytes that pass a closed gate at a time for a body whose length was not declared.
 ///
@@ -37,49 +29,6 @@ pub(super) struct Received {
     pub slices: Vec<Bytes>,
     pub bytes: usize,
     pub permit: Permit,
-}
-
-/// Reads the body of a call to its end.
-pub(super) async fn read<'a, B>(
-    context: &Context,
-    mut reader: Reader<'a>,
-    mut body: B,
-) -> Result<Reader<'a>, Refusal>
-where
-    B: Body<Data = Bytes> + Unpin,
-{
-    let reading = context.reads.begin(rt::now());
-    while let Some(chunk) = poll_fn(|cx| poll_chunk(&mut body, &reading, cx)).await? {
-        reader.push(chunk)?;
-    }
-    Ok(reader)
-}
-
-/// The next piece of the body; `None` at its end.
-fn poll_chunk<B>(
-    body: &mut B,
-    reading: &Reading<'_>,
-    cx: &mut TaskContext<'_>,
-) -> Poll<Result<Option<Bytes>, Refusal>>
-where
-    B: Body<Data = Bytes> + Unpin,
-{
-    loop {
-        let polled = Pin::new(&mut *body).poll_frame(cx);
-        if polled.is_pending() && reading.is_late(cx.waker()) {
-            return Poll::Ready(Err(too_slow()));
-        }
-        match ready!(polled) {
-            None => return Poll::Ready(Ok(None)),
-            Some(Ok(frame)) => {
-                if let Ok(chunk) = frame.into_data() {
-                    return Poll::Ready(Ok(Some(chunk)));
-                }
-            }
-            // The sender is gone or broke the protocol: nobody will read this answer.
-            Some(Err(_gone)) => return Poll::Ready(Err(cut_off())),
-        }
-    }
 }
 
 /// The body has taken longer than it may.
@@ -154,38 +103,42 @@ impl<'a> Reader<'a> {
         self.call
     }
 
-    /// Takes a piece of the body as it lies.
-    pub(super) fn push(&mut self, mut chunk: Bytes) -> Result<(), Refusal> {
-        chunk.advance(self.accept(&chunk)?);
-        if chunk.len() < SLICE_BYTES_MIN {
-            self.tail.extend_from_slice(&chunk);
-        } else {
-            self.end_tail();
-            self.slices.push(chunk);
-        }
-        Ok(())
-    }
-
     /// Makes a slice of the pieces that were copied together.
     fn end_tail(&mut self) {
         if !self.tail.is_empty() {
-            self.slices.push(self.tail.split().freeze());
+            self.slices.push(std::mem::take(&mut self.tail).freeze());
         }
     }
 
     /// Takes a piece of the body by copying it: behind the others, into memory that was reserved
-    /// when the length was known.
+    /// when the length was known, or as it grows.
     pub(super) fn push_copy(&mut self, chunk: &[u8]) -> Result<(), Refusal> {
-        let chunk = &chunk[self.accept(chunk)?..];
-        if self.tail.capacity() == 0 {
-            let declared = self.prefix.map(|prefix| prefix.len).or(self.call.length);
-            self.tail = self
-                .context
-                .bodies
-                .take(self.call.signal, declared.unwrap_or(chunk.len()));
+        let mut chunk = &chunk[self.accept(chunk)?..];
+        while !chunk.is_empty() {
+            if self.tail.len() == self.tail.capacity() {
+                self.end_tail();
+                self.tail = self
+                    .context
+                    .bodies
+                    .take(self.call.signal, self.reserved(chunk.len()));
+            }
+            let room = self.tail.capacity() - self.tail.len();
+            let (fits, rest) = chunk.split_at(room.min(chunk.len()));
+            self.tail.extend_from_slice(fits);
+            chunk = rest;
         }
-        self.tail.extend_from_slice(chunk);
         Ok(())
+    }
+
+    /// How much memory a piece of the body begins; the bytes of the piece are counted already.
+    fn reserved(&self, piece_bytes: usize) -> usize {
+        match self.prefix.map(|prefix| prefix.len).or(self.call.length) {
+            Some(declared) => declared.max(piece_bytes),
+            None => {
+                let (least, most) = UNKNOWN_RESERVED.into_inner();
+                piece_bytes.max((self.wire_bytes / 2).clamp(least, most))
+            }
+        }
     }
 
     /// Counts a piece, takes the length prefix off its front and admits the rest; says where that

@@ -1,5 +1,7 @@
 //! Path and headers in, a call out: what is sent, over which transport, how it is packed.
 
+use std::time::Duration;
+
 use http::{HeaderMap, Method, header, request::Parts};
 
 use crate::{
@@ -7,6 +9,7 @@ use crate::{
     metrics::Transport,
     outcome::{Reason, Refusal},
     signal::Signal,
+    wire::grpc,
 };
 
 /// One Export from a sender, before its body.
@@ -18,6 +21,8 @@ pub(super) struct Call {
     pub encoding: Encoding,
     /// The body's length, where the sender declared it.
     pub length: Option<usize>,
+    /// How long the sender waits, where it says so.
+    pub timeout: Option<Duration>,
 }
 
 /// How the answer to a call is to be written, known even where the call itself is refused.
@@ -97,6 +102,7 @@ impl Call {
             transport: Transport::Grpc,
             encoding,
             length: None,
+            timeout: timeout(&parts.headers),
         })
     }
 
@@ -135,8 +141,14 @@ impl Call {
             transport: Transport::Http,
             encoding,
             length,
+            timeout: None,
         })
     }
+}
+
+/// The `grpc-timeout` of a call; one that cannot be read says nothing.
+fn timeout(headers: &HeaderMap) -> Option<Duration> {
+    grpc::decode_timeout(headers.get("grpc-timeout")?.as_bytes())
 }
 
 fn encoding(headers: &HeaderMap, name: &str) -> Result<Encoding, Refusal> {

@@ -153,7 +153,7 @@ impl Drop for Registered {
 pub(super) async fn serve(context: Rc<Context>, stream: TcpStream) {
     // An error here is the connection's end, which the first read will tell.
     drop(stream.set_nodelay());
-    let (io, handle) = Io::new(
+    let (_, handle) = Io::new(
         stream,
         Rc::clone(&context.buffers),
         Some(Rc::clone(&context.gate)),
@@ -176,7 +176,7 @@ pub(super) async fn serve(context: Rc<Context>, stream: TcpStream) {
 
     match sniff(&context, &connection).await {
         Ok(Protocol::Http2) => http2::serve(&context, &connection).await,
-        Ok(Protocol::Http1) => http1::serve(&context, &connection, io).await,
+        Ok(Protocol::Http1) => http1::serve(&context, &connection).await,
         Ok(Protocol::Nothing) | Err(_) => {}
     }
     drop(registered);

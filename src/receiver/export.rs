@@ -2,13 +2,11 @@
 
 use std::time::Instant;
 
-use bytes::Bytes;
 use http::request::Parts;
-use http_body::Body;
 
 use super::{
     Context,
-    body::{self, Reader},
+    body::Reader,
     call::{Call, Dialect},
     connection::{Connection, since},
 };
@@ -16,7 +14,6 @@ use crate::{
     batch::{Ack, ExportRequest},
     metrics::Answer,
     outcome::{Outcome, Refusal},
-    rt,
     signal::Signal,
 };
 
@@ -117,27 +114,8 @@ pub(super) fn take(
         encoding: proven.encoding,
         body: proven.slices,
         bytes: proven.bytes,
+        deadline: call.timeout.map(|timeout| counted.started + timeout),
+        place: None,
         permit: proven.permit,
     }))
-}
-
-/// Serves one call whose body comes in pieces of its own accord, from its head to its outcome.
-pub(super) async fn serve<B>(
-    context: &Context,
-    connection: &Connection,
-    parts: &Parts,
-    body: B,
-) -> Answered
-where
-    B: Body<Data = Bytes> + Unpin,
-{
-    let opened = Opened::of(parts);
-    let mut counted = Counted::begin(&opened, rt::now());
-    let exported = async {
-        let reader = admit(context, connection, &opened)?;
-        let reader = body::read(context, reader, body).await?;
-        Ok(take(context, reader, &mut counted)?.await)
-    };
-    let outcome = exported.await.unwrap_or_else(Outcome::Refused);
-    counted.end(context, outcome)
 }

@@ -1,25 +1,42 @@
 //! HTTP/1.1 from a sender: OTLP/HTTP, one call after the other.
 
 use std::{
-    convert::Infallible,
     future::{Future, poll_fn},
-    pin::pin,
+    pin::Pin,
     rc::Rc,
-    task::{Poll, ready},
+    task::{Context as TaskContext, Poll, ready},
     time::Duration,
 };
 
-use http_body_util::Full;
-use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
+use bytes::{Buf, Bytes};
 
-use super::{Context, connection::Connection, export, reply};
+use super::{
+    Context,
+    body::{self, Reader},
+    connection::{Connection, OpenCall},
+    date::Date,
+    export::{self, Counted, Opened},
+    reads::Reading,
+    reply,
+};
 use crate::{
-    net::{HyperIo, Io, IoHandle},
+    batch::{Ack, Permit},
+    http1::{
+        request::Problem,
+        server::{Event, Limits, Server},
+    },
+    net::IoHandle,
+    outcome::{Outcome, Reason, Refusal},
     rt,
 };
 
-/// The least that hyper accepts as a buffer for headers.
-const HEADER_BYTES_MIN: usize = 8192;
+/// Bytes of a refused body that are skipped so that its connection can be kept.
+///
+/// - Source: chosen: what is on its way already when a request of a common size is refused.
+const SKIPPED_BYTES_MAX: u64 = 64 * 1024;
+
+/// Bytes of answers that may wait for a sender to read them before its requests are not read.
+const ANSWER_BYTES_MAX: usize = 64 * 1024;
 
 /// How long a sender may go on writing after its connection's last answer, and how much.
 ///
@@ -28,44 +45,292 @@ const LINGER: Duration = Duration::from_millis(500);
 const LINGER_BYTES_MAX: usize = 1 << 20;
 
 /// Serves a connection to its end.
-pub(super) async fn serve(context: &Rc<Context>, connection: &Rc<Connection>, io: Io) {
-    let service = service_fn(|request: Request<Incoming>| {
-        let (context, connection) = (Rc::clone(context), Rc::clone(connection));
-        async move {
-            let _call = connection.call();
-            let (parts, body) = request.into_parts();
-            let answered = export::serve(&context, &connection, &parts, body).await;
-            Ok::<_, Infallible>(reply::http_reply(&answered).map(Full::new))
-        }
-    });
-    let header_bytes = usize::try_from(context.limits.header_bytes).unwrap_or(usize::MAX);
-    let mut http = pin!(
-        http1::Builder::new()
-            .pipeline_flush(true)
-            .max_buf_size(header_bytes.max(HEADER_BYTES_MIN))
-            .serve_connection(HyperIo(io), service)
-    );
-    let mut told = false;
-    connection
-        .driver()
+pub(super) async fn serve(context: &Rc<Context>, connection: &Rc<Connection>) {
+    let driver = connection.driver();
+    let mut session = Session::new(context, connection);
+    driver
         .drive(|cx| {
-            if context.connections.is_draining() && !told {
-                told = true;
-                http.as_mut().graceful_shutdown();
-            }
-            // An error is the sender's: it is gone, or it does not speak HTTP.
-            http.as_mut().poll(cx).map(drop)
+            let polled = session.poll(cx);
+            driver.io().gather(session.http.output());
+            polled
         })
         .await;
-    linger(connection.driver().io()).await;
+    let gone = session.gone || driver.is_abandoned();
+    drop(session);
+    if !gone {
+        linger(driver.io()).await;
+    }
 }
 
-/// Reads what a sender is still writing, for a moment: were the socket closed on unread bytes, the
-/// kernel would reset the connection, and a sender whose body was refused might never read why.
+/// One connection's calls.
+struct Session<'a> {
+    context: &'a Context,
+    connection: &'a Rc<Connection>,
+    http: Server<Rc<Opened>>,
+    call: Option<InCall<'a>>,
+    /// What the sender sent ahead of an answer, and what that holds of the budget.
+    ahead: Option<(Bytes, Permit)>,
+    /// Since when something is read that belongs to no call.
+    between: Option<Reading<'a>>,
+    date: Date,
+    /// The sender has ended, or its socket is broken.
+    gone: bool,
+}
+
+/// A call between its head and its answer.
+struct InCall<'a> {
+    counted: Counted,
+    progress: Progress<'a>,
+    _open: OpenCall,
+}
+
+enum Progress<'a> {
+    Reading {
+        reader: Reader<'a>,
+        reading: Reading<'a>,
+    },
+    Waiting(Ack),
+}
+
+impl<'a> Session<'a> {
+    fn new(context: &'a Context, connection: &'a Rc<Connection>) -> Self {
+        let limits = Limits {
+            header_bytes: usize::try_from(context.limits.header_bytes).unwrap_or(usize::MAX),
+            skipped_bytes: SKIPPED_BYTES_MAX,
+        };
+        Self {
+            context,
+            connection,
+            http: Server::new(limits, |parts| Rc::new(Opened::of(parts))),
+            call: None,
+            ahead: None,
+            between: None,
+            date: Date::default(),
+            gone: false,
+        }
+    }
+
+    /// Takes what came and answers what is known; ready at the end of the connection.
+    fn poll(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
+        let draining = self.context.connections.is_draining();
+        if draining {
+            self.http.leave();
+        }
+        let polled = self.poll_requests(cx);
+        if polled.is_pending() {
+            // What has come by now is served.
+            if draining {
+                self.http.shut_down();
+            }
+            self.end_what_is_late(cx);
+        }
+        if self.gone || self.http.is_done() {
+            return Poll::Ready(());
+        }
+        polled
+    }
+
+    /// Serves one request after the other until one waits; ready at the end.
+    fn poll_requests(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
+        let io = self.connection.driver().io();
+        loop {
+            if let Some(InCall {
+                progress: Progress::Waiting(ack),
+                ..
+            }) = &mut self.call
+            {
+                let outcome = ready!(Pin::new(ack).poll(cx));
+                self.close(outcome, false);
+            }
+            if self.http.is_done() {
+                return Poll::Ready(());
+            }
+            if io.waiting() + self.http.output().len() > ANSWER_BYTES_MAX {
+                io.gather(self.http.output());
+                if ready!(io.poll_drain(cx)).is_err() {
+                    self.gone = true;
+                    return Poll::Ready(());
+                }
+            }
+            if let Some((mut bytes, permit)) = self.ahead.take() {
+                let taken = self.receive(&bytes);
+                bytes.advance(taken);
+                if !bytes.is_empty() {
+                    self.ahead = Some((bytes, permit));
+                }
+                continue;
+            }
+            let mut came = false;
+            let polled = io.poll_take(cx, |bytes| {
+                came = true;
+                let taken = self.receive(bytes);
+                self.keep(bytes.get(taken..).unwrap_or_default());
+            });
+            if ready!(polled).is_err() || !came {
+                self.gone = true;
+                self.close(Outcome::Refused(body::cut_off()), true);
+                return Poll::Ready(());
+            }
+        }
+    }
+
+    /// Keeps what was sent ahead. Where there is no room for it the next answer is the last, which
+    /// tells the sender to send the rest again.
+    fn keep(&mut self, bytes: &[u8]) {
+        if bytes.is_empty() || self.http.is_done() {
+            return;
+        }
+        let mut permit = Permit::none(&self.context.budget);
+        if permit.cover(bytes.len()).is_ok() {
+            self.ahead = Some((Bytes::copy_from_slice(bytes), permit));
+        } else {
+            self.http.shut_down();
+        }
+    }
+
+    /// Takes input up to a call that waits; says how much.
+    fn receive(&mut self, input: &[u8]) -> usize {
+        let mut rest = input;
+        while self.http.output().len() <= ANSWER_BYTES_MAX {
+            match self.http.next(&mut rest) {
+                Ok(Some(event)) => self.on(event),
+                Ok(None) => break,
+                Err(problem) => {
+                    self.fail(problem);
+                    break;
+                }
+            }
+        }
+        input.len() - rest.len()
+    }
+
+    fn on(&mut self, event: Event<'_, Rc<Opened>>) {
+        match event {
+            Event::Head { head, length } => self.begin(&head, length),
+            Event::Data(bytes) => {
+                if let Some(InCall {
+                    progress: Progress::Reading { reader, .. },
+                    ..
+                }) = &mut self.call
+                    && let Err(refusal) = reader.push_copy(bytes)
+                {
+                    self.close(Outcome::Refused(refusal), false);
+                }
+            }
+            Event::End => self.end(),
+        }
+    }
+
+    fn begin(&mut self, opened: &Opened, length: Option<u64>) {
+        self.between = None;
+        let mut opened = opened.clone();
+        if let Ok(call) = &mut opened.call {
+            // A head is remembered without its length.
+            call.length = length.map(|length| usize::try_from(length).unwrap_or(usize::MAX));
+        }
+        let now = rt::now();
+        let counted = Counted::begin(&opened, now);
+        match export::admit(self.context, self.connection, &opened) {
+            Ok(reader) => {
+                self.http.proceed();
+                self.call = Some(InCall {
+                    counted,
+                    progress: Progress::Reading {
+                        reader,
+                        reading: self.context.reads.begin(now),
+                    },
+                    _open: self.connection.call(),
+                });
+            }
+            Err(refusal) => self.write(counted, Outcome::Refused(refusal), false),
+        }
+    }
+
+    /// The request is whole: it is handed over, and answered at once where that is known.
+    fn end(&mut self) {
+        let Some(InCall {
+            mut counted,
+            progress: Progress::Reading { reader, .. },
+            _open,
+        }) = self.call.take()
+        else {
+            return;
+        };
+        match export::take(self.context, reader, &mut counted).map(Ack::known) {
+            Ok(Ok(outcome)) => self.write(counted, outcome, false),
+            Ok(Err(ack)) => {
+                self.call = Some(InCall {
+                    counted,
+                    progress: Progress::Waiting(ack),
+                    _open,
+                });
+            }
+            Err(refusal) => self.write(counted, Outcome::Refused(refusal), false),
+        }
+    }
+
+    /// What came is no request, or no body of one: the connection cannot go on.
+    fn fail(&mut self, problem: Problem) {
+        tracing::debug!(what = problem.message, "a sender broke HTTP/1.1");
+        if self.call.is_some() {
+            let refusal = Refusal::permanent(Reason::Malformed, problem.message);
+            self.close(Outcome::Refused(refusal), true);
+        } else {
+            self.http.fail(problem, self.date.at(rt::now()));
+        }
+    }
+
+    /// Ends what has taken longer than it may; what has not is looked at again when it has.
+    fn end_what_is_late(&mut self, cx: &TaskContext<'_>) {
+        if let Some(InCall {
+            progress: Progress::Reading { reading, .. },
+            ..
+        }) = &self.call
+        {
+            if reading.is_late(cx.waker()) {
+                self.close(Outcome::Refused(body::too_slow()), true);
+            }
+        } else if !self.http.is_between() || self.context.gate.is_closed() {
+            // At a closed gate it is this side that keeps the sender waiting.
+            self.between = None;
+        } else {
+            let context = self.context;
+            let reading = self
+                .between
+                .get_or_insert_with(|| context.reads.begin(rt::now()));
+            if reading.is_late(cx.waker()) {
+                self.http.give_up(self.date.at(rt::now()));
+            }
+        }
+    }
+
+    /// Answers the call that is open, where there is one. `last`: the connection ends with it.
+    fn close(&mut self, outcome: Outcome, last: bool) {
+        if let Some(call) = self.call.take() {
+            self.write(call.counted, outcome, last);
+        }
+    }
+
+    fn write(&mut self, counted: Counted, outcome: Outcome, last: bool) {
+        let answered = counted.end(self.context, outcome);
+        let date = self.date.at(rt::now());
+        self.http
+            .respond(&reply::http1_reply(&answered), date, last);
+    }
+}
+
+/// Ends the sending side, then reads what a sender is still writing, for a moment: were the socket
+/// closed on unread bytes, the kernel would reset the connection, and a sender whose body was
+/// refused might never read why.
 async fn linger(io: &IoHandle) {
     io.owe(LINGER_BYTES_MAX);
     let mut left = LINGER_BYTES_MAX;
+    let mut ended = false;
     let discard = poll_fn(|cx| {
+        if !ended {
+            // A socket that cannot be ended cannot be read either.
+            ended = ready!(io.poll_shutdown(cx)).is_ok();
+        }
         while let Ok(read) = ready!(io.poll_discard(cx)) {
             left = left.saturating_sub(read);
             if read == 0 || left == 0 {

@@ -7,6 +7,7 @@ mod bodies;
 mod body;
 mod call;
 mod connection;
+mod date;
 mod export;
 mod http1;
 mod http2;
@@ -24,11 +25,12 @@ use crate::{
     batch::{Ack, Budget, ExportRequest},
     config::{Limits, Validate},
     encoding::Encoding,
+    jitter::Jitter,
     logging::Limiter,
     metrics::ShardMetrics,
     net::{Buffers, Gate},
     outcome::{Reason, Refusal},
-    rt::{self, Jitter},
+    rt,
     signal::Signal,
     wire::Unpacker,
 };
@@ -59,6 +61,8 @@ pub struct Context {
     pub served: [bool; 4],
     /// Connections that this shard may hold.
     pub connections_max: usize,
+    /// Whether a request of a signal is worth its reading.
+    pub admit: Box<dyn Fn(Signal) -> Result<(), Refusal>>,
     /// Where a request goes.
     pub submit: Box<dyn Fn(ExportRequest) -> Ack>,
     /// Open connections.
@@ -106,12 +110,12 @@ impl Context {
         )
     }
 
-    /// Refuses a signal for which there is no collector.
+    /// Refuses a signal for which there is no collector, or none that may be called.
     ///
-    /// - Source: final, so that no sender tries for ever what no configuration serves.
+    /// - Source: the first is final, so that no sender tries for ever what no configuration serves.
     fn serves(&self, signal: Signal) -> Result<(), Refusal> {
         if self.served[signal.index()] {
-            return Ok(());
+            return (self.admit)(signal);
         }
         Err(Refusal::permanent(
             Reason::UnknownPath,

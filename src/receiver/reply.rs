@@ -10,6 +10,7 @@ use prost::Message;
 use super::{call::Dialect, export::Answered};
 use crate::{
     encoding::Encoding,
+    http1,
     http2::{hpack, server::Reply},
     outcome::{Code, Outcome, Reason, Refusal},
     wire::{
@@ -169,8 +170,39 @@ fn block(status: Option<StatusCode>, headers: &HeaderMap) -> Bytes {
     block.freeze()
 }
 
+/// The answer that nearly every call over HTTP/1.1 gets.
+static HTTP1_ACCEPTED: LazyLock<http1::server::Reply> = LazyLock::new(|| {
+    as_http1(&Answered {
+        dialect: Dialect::HttpProtobuf,
+        outcome: Outcome::Accepted,
+    })
+});
+
+/// Writes the answer of a call over HTTP/1.1.
+pub(super) fn http1_reply(answered: &Answered) -> http1::server::Reply {
+    match (answered.dialect, &answered.outcome) {
+        (Dialect::HttpProtobuf, Outcome::Accepted) => HTTP1_ACCEPTED.clone(),
+        _ => as_http1(answered),
+    }
+}
+
+fn as_http1(answered: &Answered) -> http1::server::Reply {
+    let (head, body) = http_reply(answered).into_parts();
+    let mut fields = BytesMut::new();
+    for (name, value) in &head.headers {
+        for piece in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
+            fields.put_slice(piece);
+        }
+    }
+    http1::server::Reply {
+        status: head.status,
+        fields: fields.freeze(),
+        body,
+    }
+}
+
 /// Writes the answer of an OTLP/HTTP call.
-pub(super) fn http_reply(answered: &Answered) -> Response<Bytes> {
+fn http_reply(answered: &Answered) -> Response<Bytes> {
     let json = answered.dialect == Dialect::HttpJson;
     let mut response = match &answered.outcome {
         Outcome::Accepted => Response::new(Bytes::new()),

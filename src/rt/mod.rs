@@ -1,4 +1,4 @@
-//! The runtime seam: spawn, sleep, sockets, blocking work, the clock.
+//! The runtime seam: spawn, sleep, sockets, files, blocking work, the clock.
 //!
 //! The only room that names the runtime. Everything here works on the executor of the calling
 //! thread and stays on it: nothing is `Send`, nothing is locked. A second runtime stands behind
@@ -6,10 +6,11 @@
 
 mod clock;
 mod executor;
-mod jitter;
+mod file;
 mod notify;
 mod preflight;
 mod tcp;
+mod worker;
 
 /// What of the runtime's own log is worth a line: it warns of registered buffers, which sockets do
 /// not use, once a thread for every user but root.
@@ -17,7 +18,8 @@ pub const LOG_LEVEL: &str = "glommio=error";
 
 pub use clock::{Elapsed, now, sleep, timeout, unix_time};
 pub use executor::{Thread, ThreadOptions, blocking, resolve, spawn, start, yield_now};
-pub use jitter::Jitter;
+pub use file::{Access, BLOCK_BYTES, File};
 pub use notify::Notify;
 pub use preflight::{NoRuntime, preflight};
 pub use tcp::{TcpListener, TcpStream};
+pub use worker::Worker;

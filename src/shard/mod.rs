@@ -1,23 +1,34 @@
 //! One core's whole world: built, run, drained. The only room where receiver and exporter meet.
 
+mod disk;
 mod pipeline;
 mod stop;
 
-use std::{cell::RefCell, net::TcpListener, rc::Rc, sync::Arc, time::Duration};
+use std::{
+    cell::RefCell,
+    net::TcpListener,
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant, UNIX_EPOCH},
+};
 
 use futures_util::future::{Either, select};
 
+pub use disk::Disk;
 pub use stop::Stop;
 
 use crate::{
     batch::Budget,
     config::{Acknowledge, Config},
+    delivery::{Delivery, Lent},
     exporter::{Exporter, Shared},
+    jitter::Jitter,
     metrics::ShardMetrics,
     net::{Buffers, Gate, Hold},
     receiver::{self, Bodies, Connections, Context, Reads},
-    rt::{self, Jitter},
+    rt,
     signal::Signal,
+    spool::{Directory, FoundSegment, Settings, Spool},
     wire::Unpacker,
 };
 use pipeline::Pipeline;
@@ -44,11 +55,27 @@ pub struct Setup {
     pub metrics: Arc<ShardMetrics>,
     /// Tells it to drain.
     pub stop: Arc<Stop>,
+    /// Its part of the disk; `None` where the configuration asks for none.
+    pub spool: Option<SpoolSetup>,
+}
+
+/// A shard's part of the disk.
+#[derive(Debug)]
+pub struct SpoolSetup {
+    /// The directory, which the process owns.
+    pub directory: Arc<Directory>,
+    /// Segments of earlier runs that this shard takes over.
+    pub found: Vec<FoundSegment>,
+    /// What the shard may use, and how.
+    pub settings: Settings,
+    /// Bytes that it may read back in a second; 0: no bound.
+    pub replay_rate: u64,
 }
 
 /// Runs a shard until it is told to stop and has drained, or the drain timeout is up.
 ///
-/// `on_listening` is called once the listening sockets are served.
+/// `on_listening` is called once the listening sockets are served; never where the shard cannot
+/// start, which is logged.
 pub async fn run(setup: Setup, on_listening: impl FnOnce()) {
     let Setup {
         config,
@@ -58,6 +85,7 @@ pub async fn run(setup: Setup, on_listening: impl FnOnce()) {
         listeners,
         metrics,
         stop,
+        spool,
     } = setup;
     let buffers = Rc::new(Buffers::default());
     let gate = Rc::new(Gate::default());
@@ -70,11 +98,40 @@ pub async fn run(setup: Setup, on_listening: impl FnOnce()) {
         Shared {
             buffers: Rc::clone(&buffers),
             metrics: Arc::clone(&metrics),
-            jitter: Jitter::new(seed(index)),
             response_bytes_max: config.limits.response_bytes,
         },
     );
-    let pipeline = Pipeline::new(&config, exporter, Rc::clone(&gate), Arc::clone(&metrics));
+    let (now, unix_nanos) = (rt::now(), unix_nanos());
+    let replay_rate = spool.as_ref().map_or(0, |setup| setup.replay_rate);
+    let (spool, disk) = match spool {
+        Some(setup) => {
+            let disk = match Disk::open(Arc::clone(&setup.directory), index).await {
+                Ok(disk) => disk,
+                Err(error) => {
+                    tracing::error!(%error, "the thread of the spool does not start");
+                    return;
+                }
+            };
+            let spool = open_spool(&setup, index, now, unix_nanos);
+            (Some((spool, setup.settings.bytes_max)), Some(disk))
+        }
+        None => (None, None),
+    };
+    let lent = Lent {
+        metrics: Arc::clone(&metrics),
+        budget: Rc::clone(&budget),
+        jitter: Jitter::new(seed(index)),
+        spool,
+        replay_rate,
+    };
+    let delivery = Delivery::new(&config, lent, now, unix_nanos);
+    let pipeline = Pipeline::new(
+        delivery,
+        exporter,
+        disk,
+        &config.health_check,
+        Rc::clone(&gate),
+    );
     let context = Rc::new(Context {
         budget,
         gate,
@@ -87,6 +144,10 @@ pub async fn run(setup: Setup, on_listening: impl FnOnce()) {
         unpacker: RefCell::new(Unpacker::new()),
         served: Signal::ALL.map(|signal| !config.export.endpoints_of(signal).is_empty()),
         connections_max,
+        admit: Box::new({
+            let pipeline = Rc::clone(&pipeline);
+            move |signal| pipeline.admit(signal)
+        }),
         submit: Box::new({
             let pipeline = Rc::clone(&pipeline);
             move |request| pipeline.submit(request)
@@ -117,6 +178,7 @@ async fn drain(config: &Config, context: &Context, pipeline: &Rc<Pipeline>) {
     let finished = async {
         context.connections.closed().await;
         pipeline.empty().await;
+        pipeline.close().await;
     };
     if rt::timeout(config.drain_timeout, finished).await.is_err() {
         tracing::warn!(
@@ -149,6 +211,19 @@ async fn first_of(one: impl Future<Output = ()>, other: impl Future<Output = ()>
     match select(one, other).await {
         Either::Left(((), _)) | Either::Right(((), _)) => {}
     }
+}
+
+fn open_spool(setup: &SpoolSetup, index: usize, now: Instant, unix_nanos: u64) -> Spool {
+    let shard = u32::try_from(index).unwrap_or(u32::MAX);
+    let SpoolSetup {
+        settings, found, ..
+    } = setup;
+    Spool::new(*settings, shard, seed(index + 2), found, now, unix_nanos)
+}
+
+fn unix_nanos() -> u64 {
+    let since = rt::unix_time().duration_since(UNIX_EPOCH);
+    u64::try_from(since.unwrap_or_default().as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// A different seed for each shard of each process.

@@ -1,6 +1,6 @@
 //! The disk spool of one shard: what a record is on disk, when it is safe there, how it comes back.
 //!
-//! Pure and sans-I/O. [`Spool`] says which file operations are to be performed ([`Op`]), is told how
+//! Pure and sans-I/O, but for [`Directory`] and [`inspect`]. [`Spool`] says which file operations are to be performed ([`Op`]), is told how
 //! each ended ([`Done`], [`DiskError`]) and reports what follows ([`Event`]).
 //!
 //! # On disk
@@ -18,9 +18,11 @@
 //! damaged is found by its checksum, skipped alone, and counted.
 
 mod backoff;
+mod directory;
 mod event;
 pub mod format;
 mod group;
+pub mod inspect;
 mod name;
 mod op;
 mod ranges;
@@ -31,6 +33,7 @@ mod settings;
 pub mod sim;
 mod store;
 
+pub use directory::{Directory, OpenError, assign, read_small, segments};
 pub use event::{Event, Refused, State, Status, Why};
 pub use name::{FoundSegment, SegmentName};
 pub use op::{DiskError, Done, Op, OpId};

@@ -107,6 +107,27 @@ pub fn encode_timeout(timeout: Duration) -> String {
     }
 }
 
+/// Reads a `grpc-timeout` header: one to eight digits and a unit; `None` where it is anything else.
+///
+/// - Source: gRPC over HTTP/2, "Timeout".
+#[must_use]
+pub fn decode_timeout(text: &[u8]) -> Option<Duration> {
+    let (unit, digits) = text.split_last()?;
+    if digits.is_empty() || digits.len() > 8 || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let count: u64 = std::str::from_utf8(digits).ok()?.parse().ok()?;
+    Some(match unit {
+        b'H' => Duration::from_secs(count * 3600),
+        b'M' => Duration::from_secs(count * 60),
+        b'S' => Duration::from_secs(count),
+        b'm' => Duration::from_millis(count),
+        b'u' => Duration::from_micros(count),
+        b'n' => Duration::from_nanos(count),
+        _ => return None,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -141,5 +162,25 @@ mod tests {
     fn a_timeout_has_at_most_eight_digits() {
         assert_eq!(encode_timeout(Duration::from_secs(10)), "10000m");
         assert_eq!(encode_timeout(Duration::from_secs(100_000)), "100000S");
+    }
+
+    #[test]
+    fn a_timeout_is_read_in_every_unit_and_nothing_else_is() {
+        for (text, expected) in [
+            ("1H", Some(Duration::from_secs(3600))),
+            ("2M", Some(Duration::from_secs(120))),
+            ("3S", Some(Duration::from_secs(3))),
+            ("10000m", Some(Duration::from_secs(10))),
+            ("5u", Some(Duration::from_micros(5))),
+            ("99999999n", Some(Duration::from_nanos(99_999_999))),
+            ("100000000n", None),
+            ("10", None),
+            ("S", None),
+            ("-1S", None),
+            ("1s", None),
+            ("", None),
+        ] {
+            assert_eq!(decode_timeout(text.as_bytes()), expected, "{text}");
+        }
     }
 }

@@ -94,6 +94,7 @@ async fn memory_stays_bounded_when_the_collector_hangs() {
     let collector = Collector::start().await;
     collector.behave(Behaviour::Hold);
     let setup = Setup::to([&collector]).set("OTLP_MEMORY_LIMIT", "128MiB");
+    let setup = setup.set("OTLP_CIRCUIT_BREAKER_RECOVERY_TIMEOUT", "1s");
     let otlp = setup.set("OTLP_TIMEOUT", "500ms").start().await;
     let sent = payload_of_bytes(Signal::Logs, 1, 1 << 20);
     let mut senders = JoinSet::new();
@@ -110,6 +111,14 @@ async fn memory_stays_bounded_when_the_collector_hangs() {
                     answer.delay.is_some(),
                     "{transport:?}: a delay is owed: {answer:?}"
                 );
+                // A body that is not read takes its connection with it.
+                if answer
+                    .headers
+                    .get("connection")
+                    .is_some_and(|it| it == "close")
+                {
+                    sender = Sender::connect(address, transport).await;
+                }
             }
         });
     }

@@ -14,11 +14,16 @@ async fn a_running_forwarder_is_healthy_and_ready() {
         let (status, body) = otlp.admin(path).await;
         assert_eq!(status, 200, "{path}: {body}");
     }
+    let name = collector.address.to_string();
+    let (_, ready) = otlp.admin("/ready").await;
+    let told = format!("ready\ncollector {name}: breaker closed");
+    assert!(ready.starts_with(&told), "{ready}");
     let (_, status) = otlp.admin("/api/status").await;
-    assert!(
-        serde_json::from_str::<serde_json::Value>(&status).is_ok(),
-        "{status}"
-    );
+    let status: serde_json::Value = serde_json::from_str(&status).unwrap();
+    assert_eq!(status["collectors"][0]["endpoint"], name, "{status}");
+    let (_, metrics) = otlp.admin("/metrics").await;
+    let state = format!("otlp_circuit_breaker_state{{collector=\"{name}\"}} 0\n");
+    assert!(metrics.contains(&state), "{metrics}");
     assert_eq!(otlp.admin("/nowhere").await.0, 404);
 }
 
@@ -30,6 +35,25 @@ async fn an_idle_forwarder_ends_well_on_either_signal() {
         otlp.signal(signal);
         let exit = otlp.exit().await;
         assert!(exit.success(), "{signal:?}: {exit}\n{}", otlp.log());
+    }
+}
+
+#[tokio::test]
+async fn a_forwarder_that_was_killed_starts_again_at_once_on_its_ports() {
+    let collector = Collector::start().await;
+    let mut otlp = Setup::to([&collector]).start().await;
+    let [grpc, http, admin] =
+        ["grpc", "http", "admin"].map(|listener| otlp.address(listener).to_string());
+    let again = Setup::to([&collector])
+        .set("OTLP_LISTEN_GRPC", &grpc)
+        .set("OTLP_LISTEN_HTTP", &http)
+        .set("OTLP_LISTEN_ADMIN", &admin);
+    // The kernel is not always slow to give the ports back.
+    for _ in 0..5 {
+        let mut sender = otlp.sender(Transport::Grpc).await;
+        assert!(sender.send(&payload(Signal::Logs, 1)).await.accepted());
+        otlp.kill9().await;
+        otlp = again.clone().start().await;
     }
 }
 

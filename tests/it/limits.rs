@@ -132,8 +132,10 @@ async fn a_long_queue_that_became_too_late_is_accounted_for_and_harms_nothing() 
     collector.behave(Behaviour::Hold);
     let setup = Setup::to([&collector])
         .set("OTLP_ACKNOWLEDGE", "queued")
-        .set("OTLP_TIMEOUT", "1s");
+        .set("OTLP_TIMEOUT", "1s")
+        .set("OTLP_RETRY_MAX_ELAPSED", "2s");
     let setup = setup
+        .set("OTLP_CIRCUIT_BREAKER_RECOVERY_TIMEOUT", "1s")
         .set("OTLP_BATCH_SIZE", "1")
         .set("OTLP_MAX_CONCURRENT_REQUESTS", "1");
     let otlp = setup.start().await;

@@ -11,13 +11,18 @@
 
 mod acceptance;
 mod collectors;
+mod collectors_http1;
 mod compression;
 mod delivery;
+mod faults;
 mod heavy;
+mod http1;
 mod lifecycle;
 mod limits;
 mod outcomes;
+mod probes;
 mod refusals;
+mod spool_cli;
 mod startup;
 mod structure;
 mod support;

@@ -38,6 +38,13 @@ fn assert_refused(answer: &Answer, transport: Transport, retryable: bool, what: 
     );
 }
 
+/// One attempt for each request, however many have failed before it.
+fn once_and_always(setup: Setup) -> Setup {
+    setup
+        .set("OTLP_RETRY_MAX_ATTEMPTS", "1")
+        .set("OTLP_CIRCUIT_BREAKER_FAILURE_THRESHOLD", "1000")
+}
+
 #[tokio::test]
 async fn delivered_means_that_no_ok_comes_before_the_collector_s() {
     for transport in Transport::ALL {
@@ -91,7 +98,7 @@ async fn queued_means_ok_although_the_collector_hangs() {
 #[tokio::test]
 async fn every_code_of_a_collector_keeps_its_retryability() {
     let collector = Collector::start().await;
-    let otlp = Setup::to([&collector]).start().await;
+    let otlp = once_and_always(Setup::to([&collector])).start().await;
     for transport in Transport::ALL {
         let mut sender = otlp.sender(transport).await;
         for number in 1..=16_u16 {
@@ -127,7 +134,8 @@ async fn every_http_status_of_a_collector_keeps_its_retryability() {
     for version in ["1.1", "2"] {
         let collector = Collector::start().await;
         let setup = Setup::to([&collector]).set("OTLP_PROTOCOL", "http/protobuf");
-        let otlp = setup.set("OTLP_HTTP_VERSION", version).start().await;
+        let setup = once_and_always(setup.set("OTLP_HTTP_VERSION", version));
+        let otlp = setup.start().await;
         for transport in Transport::ALL {
             let mut sender = otlp.sender(transport).await;
             for status in [

@@ -4,6 +4,8 @@ mod bench;
 mod collect;
 mod compare;
 mod exec;
+mod kill;
+mod prove;
 mod proxy;
 mod report;
 mod run;
@@ -33,6 +35,11 @@ enum Verb {
     Run(run::Run),
     /// Run one scenario against several systems in turn, and compare them pair by pair.
     Compare(compare::Compare),
+    /// Kill the forwarder under load, again and again: nothing that it acknowledged may be lost.
+    Kill(kill::Kill),
+    /// Cut the power of the disk that the forwarder's spool is on: nothing that it acknowledged may
+    /// be lost. Needs root and loop devices; exit code 3 without them.
+    PowerCut(kill::PowerCut),
     /// Make a page of results that were saved.
     Report(report::Report),
     /// Become a command, pinned to cores and tied to the parent's life.
@@ -50,6 +57,8 @@ pub fn main() -> ExitCode {
         Verb::Proxy(verb) => verb.run(),
         Verb::Run(verb) => verb.run(),
         Verb::Compare(verb) => verb.run(),
+        Verb::Kill(verb) => verb.run(),
+        Verb::PowerCut(verb) => verb.run(),
         Verb::Report(verb) => verb.run(),
         Verb::Exec(verb) => verb.run(),
     };

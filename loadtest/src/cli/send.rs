@@ -14,7 +14,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::{
     schedule::{Rate, Shape},
-    send::{self, Compression, Load, Pool, Protocol, Settings, Start, Tls},
+    send::{self, Compression, Load, Phase, Pool, Protocol, Settings, Start, Tls},
     telemetry::{Encoding, Mix, Workload},
 };
 
@@ -91,6 +91,10 @@ pub(super) struct Send {
     /// Seed of the telemetry's content.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Tell a part of the measurement apart: NAME=FROM..TO, such as outage=5s..15s. May be
+    /// repeated.
+    #[arg(long, value_name = "PHASE")]
+    phase: Vec<Phase>,
     /// Use TLS; --ca, --cert and --insecure imply it.
     #[arg(long)]
     tls: bool,
@@ -128,6 +132,9 @@ pub(super) struct Send {
     /// No progress and no summary on stderr.
     #[arg(long)]
     quiet: bool,
+    /// Say {"acknowledged":REQUESTS} on stdout, that often at the most and when it has changed.
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    tell: Option<Duration>,
 }
 
 impl Send {
@@ -211,6 +218,8 @@ impl Send {
             start,
             hlog: self.hlog.clone(),
             quiet: self.quiet,
+            tell: self.tell,
+            phases: self.phase.clone(),
         })
     }
 }

@@ -136,6 +136,12 @@ impl Child {
         }
     }
 
+    /// Hands its standard output to somebody who reads it from now on, as a child that says much
+    /// would wait for a reader; none when it is not read.
+    pub fn take_output(&mut self) -> Option<BufReader<ChildStdout>> {
+        self.stdout.take()
+    }
+
     /// Writes a line to its standard input.
     pub async fn tell(&mut self, line: &str) -> anyhow::Result<()> {
         let Some(stdin) = &mut self.stdin else {

@@ -20,6 +20,6 @@ pub use http::{Answer, get, put};
 pub use machine::{machine, utc};
 pub use meter::Meter;
 pub use others::Work;
-pub use ports::free_ports;
+pub use ports::{free_ports, lasting_ports};
 pub use ready::{Ready, wait_until_ready};
 pub use syscalls::SystemCalls;

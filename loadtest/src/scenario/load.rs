@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::units::duration_field;
+use crate::send::Phase;
 
 /// What one sender sends, how fast and for how long. A key that is not given is the sender's
 /// default.
@@ -76,6 +77,9 @@ pub struct Load {
     /// Headers, each as `name: value`.
     #[serde(default)]
     pub header: Vec<String>,
+    /// Parts of the measurement that are told apart, each as `name=from..to`.
+    #[serde(default)]
+    pub phases: Vec<String>,
     /// Interval log of the latencies, a file.
     pub hlog: Option<PathBuf>,
 }
@@ -106,6 +110,9 @@ impl Load {
             1 => {}
             0 => return Err("no schedule: give one of rate, ramp, steps, burst, closed".to_owned()),
             _ => return Err("give only one of rate, ramp, steps, burst, closed".to_owned()),
+        }
+        for phase in &self.phases {
+            phase.parse::<Phase>()?;
         }
         if self.duration.is_zero() {
             return Err("duration = \"0s\" measures nothing: make it longer".to_owned());
@@ -161,9 +168,14 @@ impl Load {
             .header
             .iter()
             .map(|header| ("--header", Some(header.clone())));
+        let phases = self
+            .phases
+            .iter()
+            .map(|phase| ("--phase", Some(phase.clone())));
         values
             .into_iter()
             .chain(headers)
+            .chain(phases)
             .filter_map(|(flag, value)| Some([flag.to_owned(), value?]))
             .flatten()
             .chain(

@@ -16,6 +16,7 @@ mod stage;
 mod system;
 mod units;
 
+pub(crate) use control::Control;
 pub use event::{Action, Event};
 pub use execute::{Plan, execute};
 pub use file::{Collector, Scenario};

@@ -1,4 +1,7 @@
 //! Objectives: what a run has to keep, in a line such as `p99<5ms,loss=0,cpu<0.4`.
+//!
+//! `p99@outage<20ms` is about one phase of the run, `p99@replay/before<2` about how many times that
+//! of another phase it is.
 
 use std::str::FromStr;
 
@@ -15,9 +18,31 @@ pub struct Slo(Vec<Objective>);
 struct Objective {
     text: String,
     term: &'static Term,
+    part: Part,
     test: Test,
     bound: f64,
 }
+
+/// What of a run an objective is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Part {
+    Whole,
+    Phase(String),
+    /// One phase as a multiple of another.
+    Ratio(String, String),
+}
+
+/// Terms that a phase has.
+const OF_PHASES: [&str; 8] = [
+    "p50",
+    "p90",
+    "p99",
+    "p999",
+    "max",
+    "error-rate",
+    "rate",
+    "items",
+];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Test {
@@ -229,10 +254,28 @@ impl Slo {
 
 impl Objective {
     fn judge(&self, run: &Run, multiple: Option<f64>) -> Verdict {
-        let measured = (self.term.measure)(run, multiple);
+        let during = |phase: &str| {
+            let part = figures::during(run, phase)?;
+            (self.term.measure)(&part, None)
+        };
+        let measured = match &self.part {
+            Part::Whole => (self.term.measure)(run, multiple),
+            Part::Phase(phase) => during(phase),
+            Part::Ratio(phase, other) => during(phase)
+                .zip(during(other))
+                .map(|(value, base)| value / base)
+                .filter(|ratio| ratio.is_finite()),
+        };
+        let shown = measured.map(|value| match &self.part {
+            Part::Ratio(phase, other) => {
+                let of = |phase| during(phase).map_or_else(String::new, self.term.show);
+                format!("{} times: {} of {}", round(value), of(phase), of(other))
+            }
+            _ => (self.term.show)(value),
+        });
         Verdict {
             objective: self.text.clone(),
-            measured: measured.map_or_else(|| "not measured".to_owned(), self.term.show),
+            measured: shown.unwrap_or_else(|| "not measured".to_owned()),
             met: measured.is_some_and(|value| match self.test {
                 Test::Below => value < self.bound,
                 Test::AtMost => value <= self.bound,
@@ -260,11 +303,28 @@ impl FromStr for Objective {
                 Some((text[..at].trim(), *test, text[at + spelling.len()..].trim()))
             })
             .ok_or_else(|| format!("objective {text:?} has no <, <=, >, >= or =: {}", known()))?;
+        let (name, part) = match name.split_once('@') {
+            None => (name, Part::Whole),
+            Some((name, part)) => match part.split_once('/') {
+                None => (name, Part::Phase(part.to_owned())),
+                Some((one, other)) => (name, Part::Ratio(one.to_owned(), other.to_owned())),
+            },
+        };
+        if part != Part::Whole && !OF_PHASES.contains(&name) {
+            let terms = OF_PHASES.join(", ");
+            return Err(format!(
+                "objective {text:?}: {name:?} is not known of a phase: known are {terms}"
+            ));
+        }
         let term = TERMS
             .iter()
             .find(|term| term.name == name)
             .ok_or_else(|| format!("objective {text:?}: {name:?} is not known: {}", known()))?;
-        let bound = (term.read)(bound).map_err(|error| format!("objective {text:?}: {error}"))?;
+        let read = match part {
+            Part::Ratio(..) => units::count,
+            _ => term.read,
+        };
+        let bound = read(bound).map_err(|error| format!("objective {text:?}: {error}"))?;
         if term.name == "delay" && test != Test::Exactly {
             return Err(format!(
                 "objective {text:?} has no meaning: write {}",
@@ -274,6 +334,7 @@ impl FromStr for Objective {
         Ok(Self {
             text: text.to_owned(),
             term,
+            part,
             test,
             bound,
         })
@@ -292,7 +353,7 @@ impl FromStr for Slo {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::results::{Answers, Audit, Cost, Delays, SendReport};
+    use crate::results::{Answers, Audit, Cost, Delays, SendPhase, SendReport};
 
     fn run() -> Run {
         Run {
@@ -381,6 +442,49 @@ mod tests {
             "1 retryable refusals without a delay"
         );
         assert!(!verdict("delay=always", None).0);
+    }
+
+    #[test]
+    fn phases_are_judged_by_themselves_and_against_each_other() {
+        let phase = |p99_us, accepted| SendPhase {
+            from: 1.0,
+            to: 3.0,
+            due: 100,
+            accepted,
+            items: accepted * 10,
+            latency: Latency {
+                count: accepted,
+                p99_us,
+                ..Latency::default()
+            },
+        };
+        let mut run = run();
+        let phases = [("before", phase(1000, 100)), ("replay", phase(1800, 98))];
+        run.send[0].phases = phases.map(|(name, it)| (name.to_owned(), it)).into();
+        for (objective, met, measured) in [
+            ("p99@before<=1ms", true, "1.00 ms"),
+            ("p99@replay<1ms", false, "1.80 ms"),
+            ("error-rate@replay<=2%", true, "2.00%"),
+            ("rate@before>=50/s", true, "50.0/s"),
+            (
+                "p99@replay/before<2",
+                true,
+                "1.80 times: 1.80 ms of 1.00 ms",
+            ),
+            (
+                "p99@replay/before<1.7",
+                false,
+                "1.80 times: 1.80 ms of 1.00 ms",
+            ),
+            ("p99@nowhere<1h", false, "not measured"),
+            ("p99@replay/nowhere<9", false, "not measured"),
+        ] {
+            let slo: Slo = objective.parse().unwrap();
+            let verdict = slo.judge(&run, None).remove(0);
+            assert_eq!((verdict.met, verdict.measured.as_str()), (met, measured));
+        }
+        let error = "rss@before<1MiB".parse::<Slo>().unwrap_err();
+        assert!(error.contains("p999, max, error-rate"), "{error}");
     }
 
     #[test]

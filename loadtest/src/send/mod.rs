@@ -19,6 +19,7 @@ mod http1;
 mod latency;
 mod link;
 mod message;
+mod phase;
 mod place;
 mod places;
 mod progress;
@@ -27,6 +28,7 @@ mod settings;
 mod source;
 mod summary;
 mod tally;
+mod tell;
 mod timer;
 mod window;
 
@@ -47,6 +49,7 @@ use tokio::{
     time::timeout,
 };
 
+pub use phase::Phase;
 pub use settings::{Compression, Load, Pool, Protocol, Settings, Start, Tls};
 pub use summary::summary;
 
@@ -99,8 +102,18 @@ struct Sender {
     tally: RefCell<Tally>,
     /// A signal asked for the end.
     stopped: Cell<bool>,
+    /// Tells so to those that wait.
+    stop: Notify,
     /// Every request has ended.
     ended: Notify,
+}
+
+impl Sender {
+    /// Nothing is begun any more, and nothing repeated.
+    fn end(&self) {
+        self.stopped.set(true);
+        self.stop.notify_waiters();
+    }
 }
 
 async fn send(settings: &Settings) -> anyhow::Result<Outcome> {
@@ -127,15 +140,21 @@ async fn send(settings: &Settings) -> anyhow::Result<Outcome> {
         // On a thread of its own, so that the connections are kept up meanwhile.
         Start::Hold => Some(spawn_blocking(hold).await??),
     };
+    let window = Window::new(at, settings.warm_up, settings.duration, settings.timeout)?;
     let sender = Rc::new(Sender {
         load: settings.load.clone(),
         timeout: settings.timeout,
         retry: settings.retry,
-        window: Window::new(at, settings.warm_up, settings.duration, settings.timeout)?,
+        window,
         places: Places::new(settings.places(), settings.queue),
         source: RefCell::new(source),
-        tally: RefCell::new(Tally::new(settings.workload.items)),
+        tally: RefCell::new(Tally::new(
+            settings.workload.items,
+            &settings.phases,
+            window.start,
+        )),
         stopped: Cell::new(false),
+        stop: Notify::new(),
         ended: Notify::new(),
     });
     let places: Vec<_> = (0..settings.places())
@@ -148,15 +167,21 @@ async fn send(settings: &Settings) -> anyhow::Result<Outcome> {
     let recorder = Recorder::new(settings, sender.window)?;
     let recorder = spawn_local(recorder.record(sender.clone()));
 
+    let telling = settings
+        .tell
+        .map(|every| spawn_local(tell::acknowledged(sender.clone(), every)));
     tokio::select! {
         outcome = pace(&sender, timeline) => outcome?,
-        () = ended_by_signal() => sender.stopped.set(true),
-        () = orphaned(), if settings.start == Start::Hold => sender.stopped.set(true),
+        () = ended_by_signal() => sender.end(),
+        () = orphaned(), if settings.start == Start::Hold => sender.end(),
     }
     let ended = Instant::now();
     sender.places.close();
     for place in join_all(places).await {
         place.context("a place in flight failed")?;
+    }
+    if let Some(telling) = telling {
+        telling.abort();
     }
     sender.ended.notify_one();
     let recorded = recorder.await.context("the recorder failed")??;
@@ -269,6 +294,7 @@ fn conclude(
         latency_raw: raw,
         honesty,
         points: recorded.points,
+        phases: tally.phases(),
     };
     Outcome {
         report,

@@ -62,6 +62,17 @@ async fn turn(sender: &Sender, place: usize) -> Option<Given> {
     }
 }
 
+/// Waits for a time; false when a signal asked for the end before.
+async fn pause(sender: &Sender, until: Instant) -> bool {
+    if sender.stopped.get() {
+        return false;
+    }
+    tokio::select! {
+        () = sleep_until(until.into()) => !sender.stopped.get(),
+        () = sender.stop.notified() => false,
+    }
+}
+
 /// Sends the request until it has ended; whether it was ever handed to a connection.
 async fn deliver(sender: &Sender, link: &Link, given: Given, request: &Request) -> bool {
     let first = Cell::new(true);
@@ -89,10 +100,9 @@ async fn deliver(sender: &Sender, link: &Link, given: Given, request: &Request) 
         let again = delay.map(|delay| now + delay);
         match again {
             Some(again)
-                if sender.retry && again < sender.window.deadline && !sender.stopped.get() =>
+                if sender.retry && again < sender.window.deadline && pause(sender, again).await =>
             {
                 wait = (wait * 2).min(LAST_WAIT);
-                sleep_until(again.into()).await;
             }
             _ => {
                 let (due, verdict) = (given.due, &answer.verdict);

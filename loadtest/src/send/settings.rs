@@ -4,6 +4,7 @@ use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 
 use http::HeaderMap;
 
+use super::Phase;
 use crate::{schedule::Shape, telemetry::Workload};
 
 /// How requests travel.
@@ -184,6 +185,10 @@ pub struct Settings {
     pub hlog: Option<PathBuf>,
     /// No progress on stderr.
     pub quiet: bool,
+    /// How often to say on stdout how many requests were acknowledged.
+    pub tell: Option<Duration>,
+    /// Parts of the measurement that are told apart.
+    pub phases: Vec<Phase>,
 }
 
 impl Settings {

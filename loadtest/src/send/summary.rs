@@ -44,6 +44,18 @@ pub fn summary(report: &SendReport) -> String {
             );
         }
     }
+    for (name, phase) in &report.phases {
+        let _ = writeln!(
+            text,
+            "phase {name}, {:.1} to {:.1} s: {} of {} accepted, p50 {}, p99 {}",
+            phase.from,
+            phase.to,
+            phase.accepted,
+            phase.due,
+            time(phase.latency.p50_us),
+            time(phase.latency.p99_us)
+        );
+    }
     for (status, count) in &report.statuses {
         let _ = writeln!(text, "{count:9} × {status}");
     }

@@ -12,12 +12,13 @@ use hdrhistogram::Histogram;
 use super::{
     answer::{Answer, Verdict},
     latency::{histogram, record},
+    phase::{Counted, Phase},
     places::{Due, Given},
     source::Request,
 };
 use crate::{
     audit::Acknowledged,
-    results::{Answers, Delays, SendPoint},
+    results::{Answers, Delays, SendPhase, SendPoint},
 };
 
 /// One interval of the measurement.
@@ -54,12 +55,15 @@ pub(super) struct Tally {
     pub(super) left: u64,
     pub(super) in_flight: u64,
     pub(super) acknowledged: Acknowledged,
+    /// Requests acknowledged in full, those of the warm-up too.
+    pub(super) acknowledged_requests: u64,
+    phases: Vec<Counted>,
     interval: Interval,
     closed_at: Duration,
 }
 
 impl Tally {
-    pub(super) fn new(items_per_request: u32) -> Self {
+    pub(super) fn new(items_per_request: u32, phases: &[Phase], start: Instant) -> Self {
         Self {
             items_per_request: items_per_request.into(),
             requests: Answers::default(),
@@ -75,6 +79,11 @@ impl Tally {
             left: 0,
             in_flight: 0,
             acknowledged: Acknowledged::default(),
+            acknowledged_requests: 0,
+            phases: phases
+                .iter()
+                .map(|phase| Counted::new(phase, start))
+                .collect(),
             interval: Interval::new(),
             closed_at: Duration::ZERO,
         }
@@ -86,7 +95,18 @@ impl Tally {
             self.requests.due += 1;
             self.items.due += self.items_per_request;
             self.interval.point.due += 1;
+            for phase in &mut self.phases {
+                phase.due(due.at);
+            }
         }
+    }
+
+    /// What was counted of each phase.
+    pub(super) fn phases(&self) -> BTreeMap<String, SendPhase> {
+        let reports = self.phases.iter();
+        reports
+            .map(|counted| (counted.phase.name.clone(), counted.report()))
+            .collect()
     }
 
     /// A request that was due found the line full.
@@ -160,7 +180,10 @@ impl Tally {
     ) {
         let ids = request.ids.clone();
         match verdict {
-            Verdict::Accepted => self.acknowledged.accept(ids),
+            Verdict::Accepted => {
+                self.acknowledged_requests += 1;
+                self.acknowledged.accept(ids);
+            }
             Verdict::Refused(_) | Verdict::Rejected => self.acknowledged.refuse(ids),
             // Which items a partial success rejects is not said: each may arrive or not.
             Verdict::Partial(_) | Verdict::Unanswered => self.acknowledged.unanswered(ids),
@@ -208,6 +231,9 @@ impl Tally {
         self.wire_bytes += request.body.len() as u64;
         let waited = now.saturating_duration_since(due.at);
         record(&mut self.times, waited);
+        for phase in &mut self.phases {
+            phase.accept(due.at, accepted, waited);
+        }
         record(&mut self.interval.times, waited);
         if let Some(handed) = handed {
             record(&mut self.raw, now.saturating_duration_since(handed));
@@ -263,7 +289,7 @@ mod tests {
 
     #[test]
     fn everything_that_was_due_ended_somehow() {
-        let mut tally = Tally::new(5);
+        let mut tally = Tally::new(5, &[], Instant::now());
         let due = Due {
             at: Instant::now(),
             measured: true,
@@ -306,7 +332,7 @@ mod tests {
 
     #[test]
     fn the_warm_up_counts_only_for_the_audit() {
-        let mut tally = Tally::new(5);
+        let mut tally = Tally::new(5, &[], Instant::now());
         let due = Due {
             at: Instant::now(),
             measured: false,
@@ -319,7 +345,7 @@ mod tests {
 
     #[test]
     fn intervals_hold_what_happened_in_them() {
-        let mut tally = Tally::new(5);
+        let mut tally = Tally::new(5, &[], Instant::now());
         let due = Due {
             at: Instant::now(),
             measured: true,

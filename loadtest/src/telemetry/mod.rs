@@ -51,4 +51,5 @@ mod template;
 pub use id::ItemId;
 pub use inspect::{Count, Found, Level, Undecodable, inspect};
 pub use payloads::{Payload, Payloads, Workload};
+pub(crate) use rng::Rng;
 pub use signal::{Encoding, Mix, Signal};

@@ -189,6 +189,7 @@ fn steady(system: &System, round: u64) -> Run {
                 bottlenecks,
             },
             points,
+            phases: BTreeMap::new(),
         }],
         collect: collected(count),
         audit: audit(count * ITEMS),

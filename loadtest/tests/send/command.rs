@@ -18,6 +18,9 @@ use loadtest::{audit::Acknowledged, results::SendReport};
 
 use super::server::{Reply, serve};
 
+/// `google.rpc.Status` with a `RetryInfo` of an hour.
+const RETRY_1_H: &str = "GjEKKHR5cGUuZ29vZ2xlYXBpcy5jb20vZ29vZ2xlLnJwYy5SZXRyeUluZm8SBQoDCJAc";
+
 fn send(target: &str, arguments: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_loadtest"));
     command.args([
@@ -123,6 +126,35 @@ fn a_signal_ends_it_with_a_report() {
 }
 
 #[test]
+fn it_tells_what_was_acknowledged_and_does_not_wait_to_repeat_once_it_is_to_end() {
+    // Ten are taken; the rest are told to come back in an hour.
+    let (target, _) = serve(true, None, |number, _| match number {
+        ..10 => Reply::ok(),
+        _ => Reply::refused("14", Some(RETRY_1_H)),
+    });
+    let arguments = "--rate 100/s --warmup 0s --duration 10h --retry --tell 1ms";
+    let mut command = send(&target.to_string(), arguments);
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    let mut told = Vec::new();
+    while told
+        .last()
+        .is_none_or(|last| last != "{\"acknowledged\":10}")
+    {
+        let mut line = String::new();
+        assert!(stdout.read_line(&mut line).unwrap() > 0, "{told:?}");
+        told.push(line.trim().to_owned());
+    }
+    let process = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(process, rustix::process::Signal::TERM).unwrap();
+    let mut rest = String::new();
+    stdout.read_to_string(&mut rest).unwrap();
+    assert!(child.wait().unwrap().success());
+    let report: SendReport = serde_json::from_str(&rest).unwrap();
+    assert_eq!(report.requests.accepted, 10);
+}
+
+#[test]
 fn arguments_that_make_no_sense_are_refused_with_a_reason() {
     for (arguments, words) in [
         ("", "--rate"),
@@ -132,6 +164,7 @@ fn arguments_that_make_no_sense_are_refused_with_a_reason() {
         ("--rate 10/s --header nonsense", "is no header"),
         ("--rate 10/s --protocol thrift", "is no protocol"),
         ("--rate 10/s --duration 0s", "--duration is nothing"),
+        ("--rate 10/s --phase late", "NAME=FROM..TO"),
         ("--rate 10/s --tls", "--ca FILE or --insecure"),
     ] {
         let output = send("127.0.0.1:9", arguments).output().unwrap();

@@ -53,6 +53,8 @@ fn settings(target: SocketAddr, protocol: Protocol) -> Settings {
         start: Start::Ready,
         hlog: None,
         quiet: true,
+        tell: None,
+        phases: Vec::new(),
     }
 }
 
@@ -178,6 +180,24 @@ fn a_pool_that_runs_out_is_repeated_and_said() {
     );
     let log = log.lock().unwrap();
     assert!(log.iter().all(|seen| seen.body == log[0].body));
+}
+
+#[test]
+fn phases_are_told_apart_by_when_requests_were_due() {
+    let (target, _) = serve(true, None, |_, _| Reply::ok());
+    let mut settings = settings(target, Protocol::Grpc);
+    settings.phases = ["first=0s..100ms", "all=0s..9s", "none=8s..9s"]
+        .map(|phase| phase.parse().unwrap())
+        .into();
+    let report = run(&settings).unwrap().report;
+    let due = |name: &str| {
+        let phase = &report.phases[name];
+        assert_eq!(phase.accepted, phase.due, "{name}");
+        assert_eq!(phase.items, phase.due * 3, "{name}");
+        assert_eq!(phase.latency.count, phase.due, "{name}");
+        phase.due
+    };
+    assert_eq!((due("first"), due("all"), due("none")), (20, 40, 0));
 }
 
 #[test]

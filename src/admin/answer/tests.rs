@@ -1,6 +1,9 @@
 //! Laws of the admin port's answers.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use http::header;
 use serde_json::Value;
@@ -9,17 +12,66 @@ use super::*;
 use crate::{
     admin::Health,
     config::Config,
-    metrics::{Registry, Settled, ShardMetrics, Transport},
+    metrics::{
+        CollectorName, Degraded, Registry, Role, Settled, ShardMetrics, SpoolState, SpoolStatus,
+        Strategy, Transport,
+    },
     signal::Signal,
 };
 
 fn state(config: &Config) -> (AdminState, Arc<Health>) {
-    let shards = vec![ShardMetrics::new(0), ShardMetrics::new(1)];
+    let collectors = [CollectorName {
+        name: "[::1]:4317".to_owned(),
+        role: Role::Primary,
+    }];
+    let shards: Vec<_> = (0..2)
+        .map(|shard| ShardMetrics::with_collectors(shard, &collectors, SystemTime::UNIX_EPOCH))
+        .collect();
     shards[1].received(Signal::Logs, Transport::Grpc, 7);
     shards[1].settle(Signal::Logs, 5, Settled::Delivered);
     let health = Health::new(2);
     (
         AdminState::new(Registry::new(shards), Arc::clone(&health), config),
+        health,
+    )
+}
+
+/// The same after an outage: the breaker of one shard of two is open, logs are degraded, the disk
+/// of the spool fails.
+fn in_trouble() -> (AdminState, Arc<Health>) {
+    let collectors =
+        [("a:4317", Role::Primary), ("b:4317", Role::Fallback)].map(|(name, role)| CollectorName {
+            name: name.to_owned(),
+            role,
+        });
+    let since = rt::unix_time() - Duration::from_secs(90);
+    let shards: Vec<_> = (0..2)
+        .map(|shard| ShardMetrics::with_collectors(shard, &collectors, since))
+        .collect();
+    shards[1].recovered(Signal::Logs, 5);
+    shards[1].set_sampling_ratio(Signal::Logs, 0.25);
+    shards[1].set_spool_max(4096);
+    shards[1].set_spool(1024, 3, 1, 2, true);
+    shards[1].post(|board| {
+        let status = &mut board.collectors[0];
+        (status.breaker, status.healthy) = (1, Some(false));
+        status.error = Some("a:4317: it said\nno\x1b[31m".to_owned());
+        board.degradation[Signal::Logs.index()] = Some(Degraded {
+            strategies: vec![Strategy::UseCache, Strategy::ReduceQuality],
+            since,
+            why: "every breaker is open".to_owned(),
+        });
+        board.spool = Some(SpoolStatus {
+            directory: "/var/spool/otlp".to_owned(),
+            state: SpoolState::Broken,
+            since,
+            error: Some("no space left on device".to_owned()),
+        });
+    });
+    let health = Health::new(1);
+    let config = Config::default();
+    (
+        AdminState::new(Registry::new(shards), Arc::clone(&health), &config),
         health,
     )
 }
@@ -44,22 +96,82 @@ fn probes_follow_the_life_of_the_process_and_say_why() {
     let (state, health) = state(&Config::default());
     let both = || (get(&state, HEALTH, None), get(&state, READY, None));
     let said = |code: u16, text: &str| (code, format!("{text}\n"));
-    let starting = said(503, "starting: 0 of 2 shards run");
-    assert_eq!(both(), (starting.clone(), starting));
+    let and_more = |code: u16, text: &str| {
+        said(
+            code,
+            &format!("{text}\ncollector [::1]:4317: breaker closed"),
+        )
+    };
+    let starting = "starting: 0 of 2 shards run";
+    assert_eq!(both(), (said(503, starting), and_more(503, starting)));
     let (mut first, mut second) = (health.run(), health.run());
     assert_eq!(get(&state, HEALTH, None).0, 200);
     assert_eq!(
         get(&state, READY, None),
-        said(503, "opening: 0 of 2 shards listen")
+        and_more(503, "opening: 0 of 2 shards listen")
     );
     first.listen();
     second.listen();
-    assert_eq!(both(), (said(200, "ready"), said(200, "ready")));
+    assert_eq!(both(), (said(200, "ready"), and_more(200, "ready")));
     drop(first);
     assert_eq!((both().0.0, both().1.0), (503, 503));
     assert!(both().0.1.contains("restart"));
     health.drain();
     assert_eq!((both().0.0, both().1.0), (200, 503));
+}
+
+/// The age of a state is the test's own, so it is taken out before the lines are compared.
+#[test]
+fn a_process_stays_ready_without_its_collectors_and_says_what_it_knows_of_them() {
+    let (state, health) = in_trouble();
+    let mut running = health.run();
+    running.listen();
+    let (code, text) = get(&state, READY, None);
+    assert_eq!(code, 200);
+    let words = text
+        .split(" for ")
+        .enumerate()
+        .map(|(index, part)| match index {
+            0 => part,
+            _ => part.split_once('s').unwrap().1,
+        });
+    assert_eq!(
+        words.collect::<Vec<_>>().concat(),
+        "ready\n\
+         collector a:4317: breaker open on 1 of 2 shards, unhealthy: a:4317: it said no [31m\n\
+         collector b:4317 (fallback): breaker closed\n\
+         spool /var/spool/otlp: broken on 1 of 2 shards, 3 requests, 1024 of 4096 bytes: no space left on device\n\
+         logs degraded on 1 of 2 shards, use_cache, reduce_quality: every breaker is open\n"
+    );
+    assert_eq!(get(&state, HEALTH, None), (200, "ready\n".to_owned()));
+}
+
+#[test]
+fn the_status_tells_breakers_degradation_and_the_spool() {
+    let (state, _) = in_trouble();
+    let status: Value = serde_json::from_str(&get(&state, STATUS, None).1).unwrap();
+    let collector = &status["collectors"][0];
+    for (field, value) in [
+        ("endpoint", Value::from("a:4317")),
+        ("role", "primary".into()),
+        ("breaker", "open".into()),
+        ("breaker_shards", 1.into()),
+        ("healthy", false.into()),
+    ] {
+        assert_eq!(collector[field], value, "{field}");
+    }
+    assert_eq!(status["collectors"][1]["healthy"], Value::Null);
+    let degraded = &status["degradation"][0];
+    assert_eq!(degraded["signal"], "logs");
+    assert_eq!(degraded["strategies"][1], "reduce_quality");
+    assert_eq!(degraded["kept_millionths"], 250_000);
+    assert_eq!(status["spool"]["state"], "broken");
+    assert_eq!(status["spool"]["records"], 3);
+    assert_eq!(status["ledger"][Signal::Logs.index()]["stored"], 5);
+    assert_eq!(status["shards"][1]["stored"], 5);
+    let since = |of: &Value| of["since_unix_seconds"].as_u64().unwrap();
+    let now = status["unix_seconds"].as_u64().unwrap();
+    assert!(since(collector) < now && since(degraded) < now && since(&status["spool"]) < now);
 }
 
 #[test]
@@ -95,14 +207,6 @@ fn metrics_that_are_switched_off_are_not_found_and_the_key_is_named() {
 #[test]
 fn the_status_tells_the_ledger_the_shards_and_the_collectors() {
     let mut config = Config::default();
-    config.export.endpoints = vec![crate::config::Endpoint {
-        host: "::1".to_owned(),
-        port: 4317,
-        protocol: crate::config::Protocol::Grpc,
-        http_version: crate::config::HttpVersion::Http2,
-        path: String::new(),
-        path_as_is: false,
-    }];
     config.export.headers = vec![("authorization".to_owned(), "hidden".to_owned())];
     let (state, _) = state(&config);
     let (code, text) = get(&state, STATUS, None);

@@ -25,14 +25,18 @@ const age = (seconds) => {
 
 const time = (seconds) => (seconds < 1 ? `${+(seconds * 1000).toPrecision(2)} ms` : `${seconds} s`);
 
-const element = (name, text) => Object.assign(document.createElement(name), { textContent: text });
+const element = (name, text, className = "") =>
+  Object.assign(document.createElement(name), { textContent: text, className });
+
+// A cell is a text, or a text and the class that says how it is to be taken.
+const cell = (content) => element("td", ...[content].flat());
 
 function showTable(id, heads, rows, none) {
   const head = element("tr", "");
   head.append(...heads.map((text) => Object.assign(element("th", text), { scope: "col" })));
   const body = rows.map((cells) => {
     const row = element("tr", "");
-    row.append(...cells.map((text) => element("td", text)));
+    row.append(...cells.map(cell));
     return row;
   });
   at(id).replaceChildren(...(rows.length ? [head, ...body] : [element("caption", none)]));
@@ -44,6 +48,14 @@ function quantile(now, before, share) {
   if (count <= 0) return "–";
   const place = now.up_to.findIndex((upTo, i) => upTo - before.up_to[i] >= share * count);
   return place < 0 ? `> ${time(now.bounds_seconds.at(-1))}` : `≤ ${time(now.bounds_seconds[place])}`;
+}
+
+function showBoxes(id, boxes) {
+  at(id).replaceChildren(...boxes.map(([name, value, className]) => {
+    const box = element("div", "");
+    box.append(element("dt", name), element("dd", value, className));
+    return box;
+  }));
 }
 
 function showFigures(now, before) {
@@ -70,11 +82,7 @@ function showFigures(now, before) {
     ["acknowledges", now.setup.acknowledge],
     ["up", age(now.uptime_seconds)],
   ];
-  at("figures").replaceChildren(...figures.map(([name, value]) => {
-    const box = element("div", "");
-    box.append(element("dt", name), element("dd", value));
-    return box;
-  }));
+  showBoxes("figures", figures);
 }
 
 function showLedger(ledger) {
@@ -93,18 +101,90 @@ function showPhase(sentence, good) {
   at("phase").className = good ? "good" : "bad";
 }
 
+const worth = { open: "bad", half_open: "fair", closed: "good", broken: "bad", recovering: "fair", working: "good" };
+const state = (name) => name.replaceAll("_", "-");
+const since = (now, one) => age(Math.max(now.unix_seconds - one.since_unix_seconds, 0));
+const onShards = (now, count) => (count < now.shards.length ? ` on ${count} of ${now.shards.length} shards` : "");
+const percent = (millionths) => `${+(millionths / 1e4).toPrecision(3)} %`;
+
+// What a glance should find, worst first; nothing where all is well.
+function troublesOf(now) {
+  const troubles = [];
+  const spool = now.spool;
+  if (spool?.state === "broken") troubles.push([`The spool is broken${onShards(now, spool.state_shards)}.`, "bad"]);
+  for (const one of now.collectors) {
+    if (one.breaker === "open") {
+      troubles.push([`The breaker of ${one.endpoint} is open${onShards(now, one.breaker_shards)}.`, "bad"]);
+    }
+    if (one.healthy === false) troubles.push([`${one.endpoint} is unhealthy.`, "bad"]);
+  }
+  for (const one of now.collectors.filter((it) => it.breaker === "half_open")) {
+    troubles.push([`The breaker of ${one.endpoint} is half-open${onShards(now, one.breaker_shards)}.`, "fair"]);
+  }
+  for (const one of now.degradation) {
+    const how = ["", ...one.strategies].join(", ").replace(",", ":");
+    troubles.push([`${one.signal} degraded${onShards(now, one.shards)}${how}.`, "fair"]);
+  }
+  if (spool?.state === "recovering") troubles.push(["The spool looks through what an earlier run left.", "fair"]);
+  return troubles;
+}
+
+// Written only where it changed, as the phase is.
+function showTroubles(now) {
+  const troubles = troublesOf(now);
+  const text = troubles.flat().join("\n");
+  if (at("troubles").dataset.text === text) return;
+  at("troubles").dataset.text = text;
+  at("troubles").replaceChildren(...troubles.map(([words, className]) => element("li", words, className)));
+}
+
+function showCollectors(now) {
+  const health = (healthy) => (healthy === null ? "–" : [healthy ? "healthy" : "unhealthy", healthy ? "good" : "bad"]);
+  showTable("collectors", ["collector", "role", "breaker", "for", "health", "last error"],
+    now.collectors.map((one) => [one.endpoint, one.role,
+      [state(one.breaker) + (one.breaker === "closed" ? "" : onShards(now, one.breaker_shards)), worth[one.breaker]],
+      since(now, one), health(one.healthy), [one.error ?? "–", "long"]]),
+    "None is configured: what comes in is taken by the collector inside this process.");
+}
+
+function showDegradation(now) {
+  showTable("degradation", ["signal", "strategies", "for", "kept", "why"],
+    now.degradation.map((one) => [one.signal,
+      [one.strategies.join(", ") + onShards(now, one.shards), "fair"],
+      since(now, one), percent(one.kept_millionths), [one.why, "long"]]),
+    "No signal is degraded.");
+}
+
+function showSpool(now) {
+  const spool = now.spool;
+  at("spool-state").textContent = !spool ? "There is none."
+    : `${spool.directory}: ${spool.state}${spool.state === "working" ? "" : onShards(now, spool.state_shards)}`
+      + ` for ${since(now, spool)}${spool.error ? `: ${spool.error}` : ""}`;
+  at("spool-state").className = spool ? worth[spool.state] : "";
+  showBoxes("spool", !spool ? [] : [
+    ["on disk", `${bytes(spool.bytes)} of ${bytes(spool.bytes_max)}`],
+    ["requests", whole.format(spool.records)],
+    ["oldest", spool.records ? age(spool.oldest_age_seconds) : "–"],
+    ["files", whole.format(spool.segments)],
+    ["items replayed", whole.format(spool.replayed_items)],
+    ["damaged requests", whole.format(spool.damaged_records), spool.damaged_records ? "bad" : ""],
+  ]);
+}
+
 function show(now, before) {
   at("version").textContent = now.version;
   document.title = `otlp: ${now.phase}`;
   showPhase(now.sentence, now.phase === "ready");
   showFigures(now, before);
   showLedger(now.ledger);
-  showTable("collectors", ["endpoint", "breaker"],
-    now.collectors.map((one) => [one.endpoint, one.breaker]),
-    "None is configured: what comes in is taken by the collector inside this process.");
-  showTable("shards", ["shard", "received", "waiting", "senders", "requests held"],
+  showTroubles(now);
+  showCollectors(now);
+  showDegradation(now);
+  showSpool(now);
+  showTable("shards", ["shard", "received", "waiting", "stored", "senders", "requests held"],
     now.shards.map((one) => [one.shard, whole.format(one.received), whole.format(one.waiting),
-      whole.format(one.senders), bytes(one.memory_used_bytes)]), "None runs.");
+      whole.format(one.stored), whole.format(one.senders), bytes(one.memory_used_bytes)]),
+    "None runs.");
 }
 
 async function run(before) {

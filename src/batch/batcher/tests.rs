@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    batch::Budget,
+    batch::{Ack, Budget},
     outcome::{Reason, Refusal},
 };
 
@@ -24,8 +24,16 @@ fn request(budget: &Rc<Budget>, signal: Signal, items: u64, body: &[u8]) -> Expo
         items,
         body: body.chunks(3).map(Bytes::copy_from_slice).collect(),
         bytes: body.len(),
+        deadline: None,
+        place: None,
         permit,
     }
+}
+
+fn push(batcher: &mut Batcher, request: ExportRequest, now: Instant) -> (Ack, Option<Batch>) {
+    let (ack, waiter) = Ack::pending();
+    let sealed = batcher.push(request, Some(waiter), now);
+    (ack, sealed)
 }
 
 fn budget() -> Rc<Budget> {
@@ -43,10 +51,18 @@ fn answer(ack: &mut Ack) -> Option<Outcome> {
 #[test]
 fn a_batch_is_its_requests_one_after_the_other() {
     let (budget, now) = (budget(), start());
-    let mut batcher = Batcher::new(100, 1000, AGE, false);
-    let (mut one, sealed) = batcher.push(request(&budget, Signal::Traces, 2, b"first"), now);
+    let mut batcher = Batcher::new(100, 1000, AGE);
+    let (mut one, sealed) = push(
+        &mut batcher,
+        request(&budget, Signal::Traces, 2, b"first"),
+        now,
+    );
     assert!(sealed.is_none());
-    let (mut two, sealed) = batcher.push(request(&budget, Signal::Traces, 3, b"second"), now);
+    let (mut two, sealed) = push(
+        &mut batcher,
+        request(&budget, Signal::Traces, 3, b"second"),
+        now,
+    );
     assert!(sealed.is_none());
     let batch = batcher
         .seal(Signal::Traces, Encoding::Identity, Trigger::Idle, now)
@@ -63,15 +79,13 @@ fn a_batch_is_its_requests_one_after_the_other() {
 #[test]
 fn a_full_batch_is_sealed_by_what_filled_it() {
     let (budget, now) = (budget(), start());
-    let mut batcher = Batcher::new(4, 10, AGE, false);
+    let mut batcher = Batcher::new(4, 10, AGE);
     assert!(
-        batcher
-            .push(request(&budget, Signal::Logs, 3, b"abc"), now)
+        push(&mut batcher, request(&budget, Signal::Logs, 3, b"abc"), now)
             .1
             .is_none()
     );
-    let by_items = batcher
-        .push(request(&budget, Signal::Logs, 1, b"d"), now)
+    let by_items = push(&mut batcher, request(&budget, Signal::Logs, 1, b"d"), now)
         .1
         .unwrap();
     assert_eq!(
@@ -79,15 +93,21 @@ fn a_full_batch_is_sealed_by_what_filled_it() {
         (Trigger::Size, 2)
     );
     assert!(
-        batcher
-            .push(request(&budget, Signal::Logs, 1, b"abcdef"), now)
-            .1
-            .is_none()
-    );
-    let by_bytes = batcher
-        .push(request(&budget, Signal::Logs, 1, b"ghijk"), now)
+        push(
+            &mut batcher,
+            request(&budget, Signal::Logs, 1, b"abcdef"),
+            now
+        )
         .1
-        .unwrap();
+        .is_none()
+    );
+    let by_bytes = push(
+        &mut batcher,
+        request(&budget, Signal::Logs, 1, b"ghijk"),
+        now,
+    )
+    .1
+    .unwrap();
     assert_eq!(
         (by_bytes.trigger(), by_bytes.requests()),
         (Trigger::Bytes, 1)
@@ -100,17 +120,23 @@ fn a_full_batch_is_sealed_by_what_filled_it() {
 #[test]
 fn a_request_too_large_to_share_goes_alone_and_leaves_the_others() {
     let (budget, now) = (budget(), start());
-    let mut batcher = Batcher::new(100, 10, AGE, false);
+    let mut batcher = Batcher::new(100, 10, AGE);
     assert!(
-        batcher
-            .push(request(&budget, Signal::Metrics, 1, b"abc"), now)
-            .1
-            .is_none()
-    );
-    let alone = batcher
-        .push(request(&budget, Signal::Metrics, 1, &[7; 50]), now)
+        push(
+            &mut batcher,
+            request(&budget, Signal::Metrics, 1, b"abc"),
+            now
+        )
         .1
-        .unwrap();
+        .is_none()
+    );
+    let alone = push(
+        &mut batcher,
+        request(&budget, Signal::Metrics, 1, &[7; 50]),
+        now,
+    )
+    .1
+    .unwrap();
     assert_eq!(
         (alone.trigger(), alone.requests(), alone.bytes()),
         (Trigger::Alone, 1, 50)
@@ -122,12 +148,15 @@ fn a_request_too_large_to_share_goes_alone_and_leaves_the_others() {
 #[test]
 fn profiles_never_share_a_batch() {
     let (budget, now) = (budget(), start());
-    let mut batcher = Batcher::new(100, 1000, AGE, false);
+    let mut batcher = Batcher::new(100, 1000, AGE);
     for _ in 0..2 {
-        let alone = batcher
-            .push(request(&budget, Signal::Profiles, 1, b"p"), now)
-            .1
-            .unwrap();
+        let alone = push(
+            &mut batcher,
+            request(&budget, Signal::Profiles, 1, b"p"),
+            now,
+        )
+        .1
+        .unwrap();
         assert_eq!(alone.requests(), 1);
         alone.resolve(|_| Outcome::Accepted);
     }
@@ -136,22 +165,29 @@ fn profiles_never_share_a_batch() {
 #[test]
 fn the_age_of_a_batch_is_that_of_its_oldest_request() {
     let (budget, now) = (budget(), start());
-    let mut batcher = Batcher::new(100, 1000, AGE, false);
+    let mut batcher = Batcher::new(100, 1000, AGE);
     assert_eq!(batcher.next_due(), None);
-    drop(batcher.push(request(&budget, Signal::Traces, 1, b"a"), now));
-    drop(batcher.push(request(&budget, Signal::Traces, 1, b"b"), now + AGE / 2));
+    drop(push(
+        &mut batcher,
+        request(&budget, Signal::Traces, 1, b"a"),
+        now,
+    ));
+    drop(push(
+        &mut batcher,
+        request(&budget, Signal::Traces, 1, b"b"),
+        now + AGE / 2,
+    ));
     assert_eq!(batcher.next_due(), Some(now + AGE));
     assert!(!batcher.is_due(Signal::Traces, Encoding::Identity, now + AGE / 2));
     assert!(batcher.is_due(Signal::Traces, Encoding::Identity, now + AGE));
 }
 
 #[test]
-fn a_queued_request_is_answered_when_it_is_taken_and_keeps_its_memory() {
+fn what_nobody_waits_for_keeps_its_memory_until_its_outcome() {
     let (budget, now) = (budget(), start());
-    let mut batcher = Batcher::new(100, 1000, AGE, true);
-    let (mut ack, _) = batcher.push(request(&budget, Signal::Traces, 1, b"a"), now);
-    assert!(matches!(answer(&mut ack), Some(Outcome::Accepted)));
-    assert!(budget.used() > 0);
+    let mut batcher = Batcher::new(100, 1000, AGE);
+    let sealed = batcher.push(request(&budget, Signal::Traces, 1, b"a"), None, now);
+    assert!(sealed.is_none() && budget.used() > 0);
     let batch = batcher
         .seal(Signal::Traces, Encoding::Identity, Trigger::Interval, now)
         .unwrap();
@@ -161,9 +197,75 @@ fn a_queued_request_is_answered_when_it_is_taken_and_keeps_its_memory() {
 }
 
 #[test]
+fn requests_whose_senders_have_gone_are_parted_from_the_others() {
+    let (budget, now) = (budget(), start());
+    let mut batcher = Batcher::new(100, 1000, AGE);
+    let (stays, _) = push(
+        &mut batcher,
+        request(&budget, Signal::Traces, 1, b"stays"),
+        now,
+    );
+    let (leaves, _) = push(
+        &mut batcher,
+        request(&budget, Signal::Traces, 2, b"leaves"),
+        now,
+    );
+    let hurried = ExportRequest {
+        deadline: Some(now + AGE),
+        ..request(&budget, Signal::Traces, 4, b"hurries")
+    };
+    let (hurries, _) = push(&mut batcher, hurried, now);
+    let queued = request(&budget, Signal::Traces, 8, b"queued");
+    assert!(batcher.push(queued, None, now).is_none());
+    let batch = batcher
+        .seal(Signal::Traces, Encoding::Identity, Trigger::Idle, now)
+        .unwrap();
+    assert!(!batch.has_abandoned(now));
+    drop(leaves);
+    assert!(batch.has_abandoned(now));
+    let (kept, gone) = batch.part_abandoned(now + AGE);
+    let (kept, gone) = (kept.unwrap(), gone.unwrap());
+    assert_eq!(kept.slices().concat(), b"staysqueued");
+    assert_eq!(gone.slices().concat(), b"leaveshurries");
+    assert_eq!((kept.items(), gone.items()), (9, 6));
+    kept.resolve(|_| Outcome::Accepted);
+    gone.resolve(|_| Outcome::Accepted);
+    drop((stays, hurries));
+    assert_eq!(budget.used(), 0);
+}
+
+#[test]
+fn a_batch_is_taken_apart_into_what_it_was_made_of() {
+    let (budget, now) = (budget(), start());
+    let mut batcher = Batcher::new(100, 1000, AGE);
+    let (_ack, _) = push(
+        &mut batcher,
+        request(&budget, Signal::Logs, 3, b"first"),
+        now,
+    );
+    assert!(
+        batcher
+            .push(request(&budget, Signal::Logs, 1, b"second"), None, now)
+            .is_none()
+    );
+    let batch = batcher
+        .seal(Signal::Logs, Encoding::Identity, Trigger::Idle, now)
+        .unwrap();
+    let parts = batch.take_apart();
+    let seen: Vec<_> = parts
+        .iter()
+        .map(|(request, waiter)| (request.items, request.body.concat(), waiter.is_some()))
+        .collect();
+    assert_eq!(
+        seen,
+        [(3, b"first".to_vec(), true), (1, b"second".to_vec(), false)]
+    );
+}
+
+#[test]
 fn requests_of_different_encodings_never_share_a_batch() {
     let (budget, now) = (budget(), start());
-    let mut batcher = Batcher::new(100, 1000, AGE, false);
+    let mut batcher = Batcher::new(100, 1000, AGE);
     let mut acks = Vec::new();
     for (encoding, body) in [
         (Encoding::Gzip, b"gzip one"),
@@ -175,7 +277,7 @@ fn requests_of_different_encodings_never_share_a_batch() {
             encoding,
             ..request(&budget, Signal::Traces, 1, body)
         };
-        let (ack, sealed) = batcher.push(request, now);
+        let (ack, sealed) = push(&mut batcher, request, now);
         assert!(sealed.is_none());
         acks.push(ack);
     }
@@ -202,12 +304,12 @@ fn requests_of_different_encodings_never_share_a_batch() {
 #[test]
 fn a_batch_cut_into_its_requests_answers_each_with_its_own_outcome() {
     let (budget, now) = (budget(), start());
-    let mut batcher = Batcher::new(100, 1000, AGE, false);
+    let mut batcher = Batcher::new(100, 1000, AGE);
     let bodies: [&[u8]; 3] = [b"first", b"", b"third one"];
     let mut acks = Vec::new();
     for (body, items) in bodies.iter().zip(1..) {
         let request = request(&budget, Signal::Logs, items, body);
-        acks.push(batcher.push(request, now).0);
+        acks.push(push(&mut batcher, request, now).0);
     }
     let batch = batcher
         .seal(Signal::Logs, Encoding::Identity, Trigger::Idle, now)
@@ -239,12 +341,12 @@ proptest! {
         cuts in proptest::collection::vec(any::<bool>(), 60),
     ) {
         let (budget, now) = (budget(), start());
-        let mut batcher = Batcher::new(20, 100, AGE, false);
+        let mut batcher = Batcher::new(20, 100, AGE);
         let mut waiting = Vec::new();
         let mut sealed = Vec::new();
         for (number, (size, items)) in sizes.iter().enumerate() {
             let body = vec![u8::try_from(number).unwrap(); *size];
-            let (ack, batch) = batcher.push(request(&budget, Signal::Traces, *items, &body), now);
+            let (ack, batch) = push(&mut batcher, request(&budget, Signal::Traces, *items, &body), now);
             waiting.push(ack);
             sealed.extend(batch);
         }

@@ -11,8 +11,11 @@ mod text;
 use std::{
     env,
     io::{self, IsTerminal, Write},
+    time::SystemTime,
 };
 
+use bytes::Bytes;
+use prost::DecodeError;
 use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
 
 use self::{pace::Pace, text::Paint};
@@ -20,6 +23,7 @@ use super::embedded::{Arrival, Collect, Embedded};
 use crate::{
     outcome::{Outcome, Reason, Refusal},
     rt,
+    signal::Signal,
 };
 
 /// Summaries that wait for a slow terminal at the most; what comes on top is not shown.
@@ -33,6 +37,20 @@ pub(super) fn start() -> io::Result<Embedded> {
         on: io::stdout().is_terminal() && env::var_os("NO_COLOR").is_none_or(|no| no.is_empty()),
     };
     Embedded::start("otlp-console", 1, move || Console::new(paint, io::stdout()))
+}
+
+/// The summary of one request, as it was at a time, in lines.
+///
+/// # Errors
+///
+/// Where the body is not the message that it should be.
+pub(super) fn summary(
+    signal: Signal,
+    body: Bytes,
+    at: SystemTime,
+    colours: bool,
+) -> Result<String, DecodeError> {
+    Ok(page::of(signal, body, at, Paint { on: colours })?.text)
 }
 
 /// Prints requests as summaries, and refuses those that cannot be read.

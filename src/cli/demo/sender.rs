@@ -25,16 +25,23 @@ use super::{
 use crate::{
     config::{Config, Export},
     encoding::Encoding,
-    exporter::{Exporter, Message, Shared},
+    exporter::{Exporter, Shared},
     metrics::ShardMetrics,
     net::Buffers,
     outcome::Outcome,
-    rt::{self, Jitter, Notify},
+    rt::{self, Notify},
     signal::Signal,
+    wire::Message,
 };
 
 /// How often latencies are handed over, and the longest wait without a look at the stop signal.
 const TICK: Duration = Duration::from_millis(200);
+
+/// The longest that an answer is waited for.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The pause before another try where nobody names one.
+const RETRY_DELAY: Duration = Duration::from_secs(1);
 
 /// What the senders of one thread share.
 struct Senders {
@@ -95,11 +102,10 @@ impl Senders {
             ..Config::default().export
         };
         let (buffers, metrics) = (Rc::new(Buffers::default()), ShardMetrics::new(0));
-        let exporter = |seed| {
+        let exporter = || {
             let shared = Shared {
                 buffers: Rc::clone(&buffers),
                 metrics: Arc::clone(&metrics),
-                jitter: Jitter::new(seed),
                 response_bytes_max: 64 << 10,
             };
             Exporter::new(&export, shared)
@@ -121,7 +127,7 @@ impl Senders {
             (every, Cell::new(rt::now()))
         });
         Self {
-            exporters: (1..).map(exporter).take(connections).collect(),
+            exporters: std::iter::repeat_with(exporter).take(connections).collect(),
             plan,
             counts,
             stop,
@@ -211,10 +217,10 @@ impl Senders {
     async fn deliver(&self, exporter: &Exporter, message: &Message) -> bool {
         loop {
             self.counts.in_flight.fetch_add(1, Relaxed);
-            let outcome = exporter.send(message, rt::now()).await;
+            let attempt = exporter.attempt(0, message, ANSWER_TIMEOUT).await;
             self.counts.in_flight.fetch_sub(1, Relaxed);
             self.last_answer.set(rt::now());
-            let refusal = match outcome {
+            let refusal = match attempt.into_outcome(RETRY_DELAY) {
                 Outcome::Accepted | Outcome::Partial { rejected: 0, .. } => return true,
                 Outcome::Partial { .. } => None,
                 Outcome::Refused(refusal) => refusal.retry_after(),

@@ -200,7 +200,7 @@ pub(super) const LIMITS: Section = Section {
                 set: |draft, time| draft.config.limits.request_timeout = time,
             },
             default: "30s",
-            doc: "The longest that a request's body may take to arrive.",
+            doc: "The longest that a request's body may take to arrive; over HTTP/1.1 its head too.",
             ..KEY
         },
         Key {

@@ -10,7 +10,7 @@ use crate::{
         shard::{Exports, ShardMetrics},
         text::{Seconds, Series},
     },
-    outcome::Reason,
+    outcome::{Code, Reason},
     signal::Signal,
 };
 
@@ -118,6 +118,24 @@ pub(super) const EXPORTS: &[Row] = &[
             }
         },
     ),
+    counter(
+        "otlp_export_retries_total",
+        "exports",
+        "Exports made again, by why the one before failed.",
+        &["signal", "reason"],
+        |group, out| {
+            for signal in Signal::ALL {
+                for reason in Reason::all() {
+                    let place = (signal.index(), reason.index());
+                    let retries =
+                        group.sum(|shard| shard.degradation[place.0].retries[place.1].get());
+                    if retries > 0 || RETRIED.contains(&reason) {
+                        out.value(&[signal.name(), reason.name()], retries);
+                    }
+                }
+            }
+        },
+    ),
     gauge(
         "otlp_exporter_in_flight_requests",
         "requests",
@@ -156,6 +174,14 @@ pub(super) const EXPORTS: &[Row] = &[
             out.value(&["limit"], group.sum(|shard| shard.memory_limit.get()));
         },
     ),
+];
+
+/// Reasons for which exports are made again sooner or later.
+const RETRIED: [Reason; 4] = [
+    Reason::Connection,
+    Reason::Timeout,
+    Reason::Collector(Code::ResourceExhausted),
+    Reason::Collector(Code::Unavailable),
 ];
 
 fn of(shard: &ShardMetrics, signal: Signal) -> &Exports {

@@ -25,11 +25,9 @@ pub(super) const ROWS: &[Row] = &[
         &["signal", "state"],
         |group, out| {
             for signal in Signal::ALL {
-                out.value(
-                    &[signal.name(), "waiting"],
-                    group.ledgers[signal.index()].waiting(),
-                );
-                out.value(&[signal.name(), "stored"], 0);
+                let ledger = &group.ledgers[signal.index()];
+                out.value(&[signal.name(), "waiting"], ledger.waiting());
+                out.value(&[signal.name(), "stored"], ledger.stored);
             }
         },
     ),

@@ -30,10 +30,15 @@ macro_rules! per_signal {
     }};
 }
 
+mod collectors;
 mod exporter;
 mod ledger;
 mod process;
 mod receiver;
+mod resilience;
+
+pub(super) use collectors::severity;
+pub(super) use resilience::oldest_age;
 
 use super::{
     labels::{PARTIAL_SUCCESS, REASONS, reason_names},
@@ -59,7 +64,7 @@ pub(super) enum Source {
 }
 
 type FromShards = fn(&Group<'_>, &mut Series<'_>);
-type FromProcess = fn(&Facts<'_>, &mut Series<'_>);
+type FromProcess = fn(&Facts, &mut Series<'_>);
 
 /// Every metric, in the order of the page.
 pub(super) fn rows() -> impl Iterator<Item = &'static Row> {
@@ -75,6 +80,9 @@ pub(super) fn rows() -> impl Iterator<Item = &'static Row> {
         exporter::SEND_FAILED,
         exporter::ENQUEUE_FAILED,
         exporter::EXPORTS,
+        collectors::ROWS,
+        resilience::DEGRADATION,
+        resilience::SPOOL,
         process::ROWS,
     ]
     .into_iter()

@@ -9,18 +9,6 @@ use crate::metrics::text::{
 pub(super) const ROWS: &[Row] = &[
     process(
         Gauge,
-        "otlp_circuit_breaker_state",
-        "state",
-        "State of a collector's circuit breaker: 0 closed, 1 open, 2 half-open.",
-        &["collector"],
-        |facts, out| {
-            for collector in facts.collectors {
-                out.value(&[collector], 0);
-            }
-        },
-    ),
-    process(
-        Gauge,
         "otlp_shards",
         "shards",
         "Shards, each pinned to a core.",

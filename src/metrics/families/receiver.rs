@@ -7,7 +7,7 @@ use crate::{
     metrics::{
         cell::Counter,
         histogram::DURATION_BOUNDS,
-        labels::{Outcome, Transport},
+        labels::{Outcome, Transport, origin_names},
         registry::Group,
         shard::{CALL_SIGNALS, Calls, ShardMetrics},
         text::{Seconds, Series},
@@ -89,13 +89,14 @@ pub(super) const SENDERS: &[Row] = &[
     counter(
         "otlp_receiver_received_items_total",
         "items",
-        "Items received, by transport; the sum over transports is the ledger's received.",
+        "Items received, by transport; spool: an earlier run left them on disk. The sum over \
+         transports is the ledger's received.",
         &["signal", "transport"],
         |group, out| {
             for signal in Signal::ALL {
-                for transport in Transport::ALL {
-                    let items = group.ledgers[signal.index()].received_by[transport as usize];
-                    out.value(&[signal.name(), transport.name()], items);
+                let received = group.ledgers[signal.index()].received_by;
+                for (origin, items) in origin_names().zip(received) {
+                    out.value(&[signal.name(), origin], items);
                 }
             }
         },

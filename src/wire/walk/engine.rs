@@ -3,7 +3,7 @@
 use super::super::schema::{Entry, Id, Kind, Table};
 
 /// What is wrong with the bytes; where, the source knows.
-pub(super) type Fault = &'static str;
+pub(in crate::wire) type Fault = &'static str;
 
 /// Messages and groups inside one another, the request itself not counted.
 ///
@@ -11,7 +11,7 @@ pub(super) type Fault = &'static str;
 pub(super) const DEPTH_MAX: usize = 100;
 
 /// Bytes to read, bounded by the message that is being read.
-pub(super) trait Source {
+pub(in crate::wire) trait Source {
     /// What brings the enclosing message back.
     type Mark: Copy + Default;
 
@@ -25,6 +25,8 @@ pub(super) trait Source {
     fn skip(&mut self, count: usize) -> Result<(), Fault>;
     /// Passes over a length and that many bytes, and says how many.
     fn bytes(&mut self) -> Result<usize, Fault>;
+    /// Passes over a length and that many bytes, hands them over piece by piece and says how many.
+    fn content(&mut self, each: impl FnMut(&[u8])) -> Result<usize, Fault>;
     /// Reads a length and that many bytes of UTF-8.
     fn text(&mut self) -> Result<(), Fault>;
     /// Reads a length and makes that many bytes the message; [`Source::leave`] undoes it.
@@ -52,7 +54,7 @@ pub(super) trait Source {
 
 /// The items so far.
 #[derive(Debug, Default)]
-pub(super) struct Tally {
+pub(in crate::wire) struct Tally {
     /// All of them.
     items: u64,
     /// Those before the metric that is being read.
@@ -135,7 +137,7 @@ pub(super) fn walk<S: Source, const FULL: bool>(
             source.leave(frame.mark);
         }
         let key = source.varint()?;
-        let entry = u8::try_from(key).map_or(Entry::UNKNOWN, |key| table.entry(key));
+        let entry = entry(table, key);
         if !field::<S, FULL>(source, key, entry, depth, tally)? {
             continue;
         }
@@ -207,6 +209,27 @@ fn field<S: Source, const FULL: bool>(
         }
     }
     Ok(false)
+}
+
+/// Passes over what follows `key` in a message `depth` deep, whatever it is.
+#[inline(always)]
+pub(in crate::wire) fn pass<S: Source>(
+    source: &mut S,
+    key: u64,
+    message: Id,
+    depth: usize,
+) -> Result<(), Fault> {
+    let entry = entry(message.table(), key);
+    if field::<S, false>(source, key, entry, depth, &mut Tally::default())? {
+        source.bytes()?;
+    }
+    Ok(())
+}
+
+/// What `key` leads to.
+#[inline(always)]
+pub(in crate::wire) fn entry(table: &Table, key: u64) -> Entry {
+    u8::try_from(key).map_or(Entry::UNKNOWN, |key| table.entry(key))
 }
 
 /// Messages or groups inside one another, past the bound.

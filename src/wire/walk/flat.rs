@@ -15,14 +15,14 @@ pub(super) const LONG_VARINT: Fault = "varint over 64 bits";
 pub(super) const NOT_UTF8: Fault = "text that is not UTF-8";
 
 /// The rest of the message that is being read.
-pub(super) struct Flat<'a> {
+pub(in crate::wire) struct Flat<'a> {
     window: &'a [u8],
     origin: &'a [u8],
 }
 
 impl<'a> Flat<'a> {
     /// Reads `window` as one message.
-    pub(super) const fn new(window: &'a [u8]) -> Self {
+    pub(in crate::wire) const fn new(window: &'a [u8]) -> Self {
         Self {
             window,
             origin: window,
@@ -82,6 +82,13 @@ impl<'a> Source for Flat<'a> {
     #[inline(always)]
     fn bytes(&mut self) -> Result<usize, Fault> {
         Ok(self.take()?.len())
+    }
+
+    #[inline(always)]
+    fn content(&mut self, mut each: impl FnMut(&[u8])) -> Result<usize, Fault> {
+        let content = self.take()?;
+        each(content);
+        Ok(content.len())
     }
 
     #[inline(always)]

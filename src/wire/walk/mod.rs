@@ -7,14 +7,15 @@ mod segments;
 mod text;
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::fmt;
 
 use bytes::Bytes;
 
-use self::{
-    engine::{Source, Stack, Tally, walk},
+use self::engine::{Stack, Tally, walk};
+pub(super) use self::{
+    engine::{Fault, Source, entry, pass},
     flat::Flat,
     segments::Segments,
 };

@@ -1,6 +1,6 @@
 //! Reads a body across the borders of its segments, and hands what lies in one piece to [`Flat`].
 
-use std::slice;
+use std::{iter, slice};
 
 use bytes::Bytes;
 
@@ -12,7 +12,7 @@ use super::{
 };
 
 /// The rest of a body in segments of any size.
-pub(super) struct Segments<'a> {
+pub(in crate::wire) struct Segments<'a> {
     /// The rest of the segment that is being read.
     window: &'a [u8],
     /// The segments after it.
@@ -27,7 +27,7 @@ pub(super) struct Segments<'a> {
 
 impl<'a> Segments<'a> {
     /// Reads `body` as one message, the `root`.
-    pub(super) fn new(body: &'a [Bytes], root: Id) -> Self {
+    pub(in crate::wire) fn new(body: &'a [Bytes], root: Id) -> Self {
         let left = body
             .iter()
             .fold(0, |sum: usize, segment| sum.saturating_add(segment.len()));
@@ -37,6 +37,29 @@ impl<'a> Segments<'a> {
             left,
             at: 0,
             stack: Stack::new(root),
+        }
+    }
+
+    /// Takes the message that was entered, where it lies in one piece.
+    #[inline(always)]
+    pub(in crate::wire) fn whole(&mut self) -> Option<&'a [u8]> {
+        while let ([], Some(segment)) = (self.window, self.rest.as_slice().first()) {
+            self.window = segment;
+            self.rest.next();
+        }
+        (self.left <= self.window.len()).then(|| self.piece(self.left))
+    }
+
+    /// Hands over what is left of the message, piece by piece, and takes nothing.
+    pub(in crate::wire) fn peek(&self, mut each: impl FnMut(&[u8])) {
+        let mut left = self.left;
+        for piece in iter::once(self.window).chain(self.rest.as_slice().iter().map(AsRef::as_ref)) {
+            if left == 0 {
+                return;
+            }
+            let piece = piece.get(..left).unwrap_or(piece);
+            left = left.wrapping_sub(piece.len());
+            each(piece);
         }
     }
 
@@ -130,6 +153,17 @@ impl Source for Segments<'_> {
         Ok(length)
     }
 
+    fn content(&mut self, mut each: impl FnMut(&[u8])) -> Result<usize, Fault> {
+        let length = self.length()?;
+        let mut left = length;
+        while left > 0 {
+            let piece = self.piece(left);
+            left = left.wrapping_sub(piece.len());
+            each(piece);
+        }
+        Ok(length)
+    }
+
     fn text(&mut self) -> Result<(), Fault> {
         let mut length = self.length()?;
         let mut pieces = Pieces::default();
@@ -165,15 +199,11 @@ impl Source for Segments<'_> {
         tally: &mut Tally,
     ) -> Result<Option<usize>, Fault> {
         let outside = self.enter()?;
-        while let ([], Some(segment)) = (self.window, self.rest.as_slice().first()) {
-            self.window = segment;
-            self.rest.next();
-        }
-        if self.left > self.window.len() {
-            return Ok(Some(outside));
-        }
         let start = self.at;
-        let mut flat = Flat::new(self.piece(self.left));
+        let Some(whole) = self.whole() else {
+            return Ok(Some(outside));
+        };
+        let mut flat = Flat::new(whole);
         if let Err(fault) = walk::<_, FULL>(&mut flat, message, depth, &mut self.stack, tally) {
             self.at = start.wrapping_add(flat.at());
             return Err(fault);

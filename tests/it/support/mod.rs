@@ -2,10 +2,12 @@
 
 use std::{future::Future, time::Duration};
 
-pub(crate) use collector::{Behaviour, Collector};
+pub(crate) use collector::{Behaviour, Collector, Received};
 pub(crate) use ledger::Ledger;
 pub(crate) use payload::{Payload, count_ids, ids_in, payload, payload_of_bytes};
 pub(crate) use process::{Otlp, Setup};
+pub(crate) use rpc::{ExportResponse, PartialSuccess, RpcStatus};
+pub(crate) use segment::{Segment, TAKEN};
 pub(crate) use sender::{Answer, Sender, Transport, pack};
 
 mod codec;
@@ -15,6 +17,7 @@ mod payload;
 mod process;
 pub(crate) mod raw;
 mod rpc;
+mod segment;
 mod sender;
 
 /// The longest that any awaited state may take. It bounds a broken test; it measures nothing.

@@ -4,16 +4,16 @@
 use super::protocol::{Field, PROTOCOL, Shape};
 
 /// Bytes that decide; all 0 once they run out, which is the smallest choice everywhere.
-pub(super) struct Choices<'a> {
+pub(in crate::wire) struct Choices<'a> {
     bytes: &'a [u8],
 }
 
 impl<'a> Choices<'a> {
-    pub(super) fn new(bytes: &'a [u8]) -> Self {
+    pub(in crate::wire) fn new(bytes: &'a [u8]) -> Self {
         Self { bytes }
     }
 
-    pub(super) fn byte(&mut self) -> u8 {
+    pub(in crate::wire) fn byte(&mut self) -> u8 {
         let Some((first, rest)) = self.bytes.split_first() else {
             return 0;
         };
@@ -21,7 +21,7 @@ impl<'a> Choices<'a> {
         *first
     }
 
-    pub(super) fn below(&mut self, bound: usize) -> usize {
+    pub(in crate::wire) fn below(&mut self, bound: usize) -> usize {
         let wide = usize::from(self.byte()) << 8 | usize::from(self.byte());
         wide % bound.max(1)
     }
@@ -38,15 +38,15 @@ impl<'a> Choices<'a> {
 
 /// How often a request holds what no encoder writes: one field in so many; 0 for never.
 #[derive(Clone, Copy)]
-pub(super) struct Noise {
+pub(in crate::wire) struct Noise {
     /// What a decoder must take all the same.
-    pub(super) odd: u8,
+    pub(in crate::wire) odd: u8,
     /// What it must refuse.
-    pub(super) wrong: u8,
+    pub(in crate::wire) wrong: u8,
 }
 
 /// Makes one message of this name.
-pub(super) fn message(
+pub(in crate::wire) fn message(
     name: &str,
     choices: &mut Choices<'_>,
     noise: Noise,
@@ -114,7 +114,15 @@ fn value(field: &Field, choices: &mut Choices<'_>, noise: Noise, depth: usize, o
             scalar(shape, choices, noise, out);
             return;
         }
-        Shape::Bytes => body.extend((0..choices.below(40)).map(|_| choices.byte())),
+        Shape::Bytes => {
+            // As long as a trace id, or not.
+            let length = if choices.one_in(2) {
+                16
+            } else {
+                choices.below(40)
+            };
+            body.extend((0..length).map(|_| choices.byte()));
+        }
         Shape::Text => text(choices, noise, &mut body),
         Shape::Message => body = message(field.message(), choices, noise, depth + 1),
     }
@@ -141,7 +149,7 @@ fn scalar(shape: Shape, choices: &mut Choices<'_>, noise: Noise, out: &mut Vec<u
 }
 
 fn text(choices: &mut Choices<'_>, noise: Noise, out: &mut Vec<u8>) {
-    const BITS: [&str; 8] = [
+    const BITS: [&str; 12] = [
         "a",
         "http.method",
         "é",
@@ -150,6 +158,10 @@ fn text(choices: &mut Choices<'_>, noise: Noise, out: &mut Vec<u8>) {
         "",
         "x=1;y=2",
         "0123456789abcdef",
+        ",",
+        "ot=th:4;",
+        "ot=rv:6e6d1a75832a2f",
+        "ot=x:1;th:fd70a",
     ];
     for _ in 0..choices.below(6) {
         out.extend(BITS[choices.below(BITS.len())].bytes());
@@ -182,7 +194,7 @@ fn length(length: usize, choices: &mut Choices<'_>, noise: Noise, out: &mut Vec<
 }
 
 /// Writes a varint, in ten bytes where `padded`.
-pub(super) fn varint(value: u64, padded: bool, out: &mut Vec<u8>) {
+pub(in crate::wire) fn varint(value: u64, padded: bool, out: &mut Vec<u8>) {
     let mut value = value;
     for index in 0..10 {
         let low = u8::try_from(value & 0x7f).unwrap();
@@ -263,7 +275,7 @@ fn wrong(choices: &mut Choices<'_>, out: &mut Vec<u8>) {
 }
 
 /// Changes a few bytes anywhere: flips a bit, inserts, removes, repeats, cuts off.
-pub(super) fn mutate(body: &mut Vec<u8>, choices: &mut Choices<'_>) {
+pub(in crate::wire) fn mutate(body: &mut Vec<u8>, choices: &mut Choices<'_>) {
     for _ in 0..=choices.below(3) {
         let at = choices.below(body.len() + 1);
         match choices.below(6) {

@@ -6,7 +6,7 @@
 )]
 
 mod exact;
-mod generator;
+pub(in crate::wire) mod generator;
 mod oracle;
 mod protocol;
 
@@ -20,13 +20,13 @@ use self::{
 use super::{super::schema::Kind, *};
 
 /// What encoders write.
-const CLEAN: Noise = Noise { odd: 0, wrong: 0 };
+pub(in crate::wire) const CLEAN: Noise = Noise { odd: 0, wrong: 0 };
 /// What decoders must take all the same.
-const ODD: Noise = Noise { odd: 12, wrong: 0 };
+pub(in crate::wire) const ODD: Noise = Noise { odd: 12, wrong: 0 };
 /// What decoders must refuse, now and then.
-const WRONG: Noise = Noise { odd: 24, wrong: 96 };
+pub(in crate::wire) const WRONG: Noise = Noise { odd: 24, wrong: 96 };
 
-fn root(signal: Signal) -> &'static str {
+pub(in crate::wire) fn root(signal: Signal) -> &'static str {
     match signal {
         Signal::Traces => "opentelemetry.proto.collector.trace.v1.ExportTraceServiceRequest",
         Signal::Metrics => "opentelemetry.proto.collector.metrics.v1.ExportMetricsServiceRequest",
@@ -38,7 +38,7 @@ fn root(signal: Signal) -> &'static str {
 }
 
 /// Cuts a body into segments of up to 1, 2, 4 … bytes, empty ones among them.
-fn cut(body: &[u8], choices: &mut Choices<'_>) -> Vec<Bytes> {
+pub(in crate::wire) fn cut(body: &[u8], choices: &mut Choices<'_>) -> Vec<Bytes> {
     let bound = 1 << choices.below(10);
     let mut rest = body;
     let mut segments = vec![Bytes::new()];
@@ -107,7 +107,7 @@ fn check(signal: Signal, body: &[u8], segments: &[Bytes]) -> Option<Vec<u8>> {
 }
 
 /// Fields put one inside the other, the innermost first.
-fn nest(body: &[u8], numbers: &[u64]) -> Vec<u8> {
+pub(in crate::wire) fn nest(body: &[u8], numbers: &[u64]) -> Vec<u8> {
     numbers.iter().rev().fold(body.to_vec(), |body, number| {
         let mut out = Vec::new();
         varint(number << 3 | 2, false, &mut out);
@@ -118,7 +118,7 @@ fn nest(body: &[u8], numbers: &[u64]) -> Vec<u8> {
 }
 
 /// As many cases as asked for by `PROPTEST_CASES`, else `cases`.
-fn config(cases: u32) -> ProptestConfig {
+pub(in crate::wire) fn config(cases: u32) -> ProptestConfig {
     let asked = std::env::var_os("PROPTEST_CASES").map(|_| ProptestConfig::default().cases);
     ProptestConfig {
         cases: asked.unwrap_or(cases),
@@ -127,7 +127,7 @@ fn config(cases: u32) -> ProptestConfig {
     }
 }
 
-fn choices() -> impl Strategy<Value = Vec<u8>> {
+pub(in crate::wire) fn choices() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(any::<u8>(), 0..1500)
 }
 

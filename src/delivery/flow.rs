@@ -1,0 +1,379 @@
+//! A parcel from its queue to a collector, and from the answer to what comes next.
+
+use std::time::{Duration, Instant};
+
+use super::{
+    Action, DEFAULT_DELAY, Delivery, Sent, count,
+    ladder::{Asked, Way},
+    parcel::Parcel,
+    settle,
+};
+use crate::{
+    degrade::{self, Verdict},
+    encoding::Encoding,
+    outcome::{Attempt, Outcome, Reason, Refusal},
+    signal::Signal,
+};
+
+/// Connections that a message may meet which had lain idle and were closed.
+///
+/// - Source: chosen: more than a pool has by default; beyond that something else is wrong.
+const STALE_MAX: u32 = 8;
+/// How far one step came.
+pub(super) enum Step {
+    /// Something was done, and there may be more.
+    Did,
+    /// Something is to be done by the driver.
+    Do(Action),
+    /// Nothing can be done now.
+    Nothing,
+}
+
+impl Delivery {
+    /// Sends what may go now, signal by signal.
+    pub(super) fn dispatch(&mut self, now: Instant) -> Option<Action> {
+        for signal in Signal::ALL {
+            self.blocked_until[signal.index()] = None;
+            loop {
+                match self.step(signal, now) {
+                    Step::Did => {}
+                    Step::Do(action) => return Some(action),
+                    Step::Nothing => break,
+                }
+            }
+        }
+        None
+    }
+
+    /// Takes the next parcel of a signal one step further. What was read back from the disk goes
+    /// behind all that is live.
+    fn step(&mut self, signal: Signal, now: Instant) -> Step {
+        let queue = &mut self.queues[signal.index()];
+        let Some(parcel) = queue.pop_front() else {
+            return self.step_replayed(signal, now);
+        };
+        match self.way(signal, Asked::of(&parcel), now) {
+            Way::To(collector) => self.start(parcel, collector, now),
+            Way::Full => {
+                self.queues[signal.index()].push_front(parcel);
+                Step::Nothing
+            }
+            Way::Disk => {
+                self.store_all(parcel.batch, now);
+                Step::Did
+            }
+            Way::Paused(left) => {
+                let refusal = self.unreachable(signal);
+                self.again(parcel, refusal, Some(left), now);
+                Step::Did
+            }
+            Way::Out(left) if self.is_only_here(&parcel) => self.hold(parcel, left, now),
+            Way::Out(left) => {
+                let refusal = self.circuit_open(signal, left);
+                self.settle(parcel.batch, Outcome::Refused(refusal));
+                Step::Did
+            }
+        }
+    }
+
+    /// Whether nobody but this memory has the data: its senders were told that it is safe.
+    fn is_only_here(&self, parcel: &Parcel) -> bool {
+        !parcel.batch.is_awaited() && parcel.batch.stored_items() == 0
+    }
+
+    /// Keeps what is only here until its collector may be called again, or it is too old.
+    fn hold(&mut self, parcel: Parcel, left: Duration, now: Instant) -> Step {
+        let signal = parcel.signal();
+        let since = parcel.batch.sealed_at();
+        if self.retry.gives_up(parcel.attempts, since, now, false) {
+            let refusal = self.circuit_open(signal, left);
+            self.settle(parcel.batch, Outcome::Refused(refusal));
+            return Step::Did;
+        }
+        self.blocked_until[signal.index()] = Some(now + left);
+        self.queues[signal.index()].push_front(parcel);
+        Step::Nothing
+    }
+
+    /// Sends a parcel, but for the requests in it whose senders have gone.
+    pub(super) fn start(&mut self, mut parcel: Parcel, collector: usize, now: Instant) -> Step {
+        let signal = parcel.signal();
+        if parcel.batch.has_abandoned(now) {
+            let template = Parcel::template(&parcel);
+            let (kept, gone) = parcel.batch.part_abandoned(now);
+            if let Some(gone) = gone {
+                let refusal = Refusal::retryable(
+                    Reason::Cancelled,
+                    DEFAULT_DELAY,
+                    "the sender has gone or its deadline has passed before the data was sent on",
+                );
+                self.settle(gone, Outcome::Refused(refusal));
+            }
+            let Some(kept) = kept else { return Step::Did };
+            parcel = template.of(kept);
+        }
+        if parcel.batch.requests() > 1
+            && self.destinations[collector].is_too_large(parcel.batch.bytes(), now)
+        {
+            self.split(parcel);
+            return Step::Did;
+        }
+        let timeout = match parcel.batch.is_awaited() {
+            true => (parcel.batch.sealed_at() + self.operation).saturating_duration_since(now),
+            false => self.operation,
+        };
+        if timeout.is_zero() {
+            let refusal = Refusal::retryable(
+                Reason::Timeout,
+                self.default_delay(),
+                "no collector has answered within timeout.operation_timeout",
+            );
+            self.give_up(parcel, refusal);
+            return Step::Did;
+        }
+        let Some(place) = self.destinations[collector].begin(parcel.is_small, now) else {
+            self.queues[signal.index()].push_front(parcel);
+            return Step::Nothing;
+        };
+        self.turn = self.turn.wrapping_add(1);
+        parcel.attempts += 1;
+        parcel.first_at.get_or_insert(now);
+        let packer = &mut self.packer;
+        let message = parcel.message(|batch| match batch.encoding() {
+            Encoding::Identity => packer.pack(batch.slices()),
+            packed => (packed, batch.slices()),
+        });
+        self.metrics.export_started(signal);
+        if parcel.is_replayed {
+            self.spooling.went(parcel.batch.bytes(), now);
+        } else {
+            self.under_way[signal.index()] += 1;
+        }
+        let attempt = self.in_flight.insert(Sent {
+            parcel,
+            collector,
+            place,
+            at: now,
+        });
+        self.report_queue(signal);
+        Step::Do(Action::Send {
+            attempt,
+            collector,
+            message,
+            timeout,
+        })
+    }
+
+    /// Cuts a parcel into two that go next.
+    fn split(&mut self, parcel: Parcel) {
+        let template = Parcel::template(&parcel);
+        let queue = &mut self.queues[parcel.signal().index()];
+        match parcel.batch.split() {
+            Ok((one, two)) => {
+                queue.push_front(template.of(two));
+                queue.push_front(template.of(one));
+            }
+            Err(whole) => queue.push_front(template.of(whole)),
+        }
+    }
+
+    pub(super) fn probe(&mut self, now: Instant) -> Option<Action> {
+        let mut destinations = self.destinations.iter_mut();
+        let collector = destinations.position(|destination| destination.begin_probe(now))?;
+        Some(Action::Probe { collector })
+    }
+
+    /// What came of an [`Action::Send`].
+    pub fn attempted(&mut self, attempt: usize, came: Attempt, now: Instant) {
+        let Some(sent) = self.in_flight.try_remove(attempt) else {
+            return;
+        };
+        let Sent {
+            parcel,
+            collector,
+            place,
+            at,
+        } = sent;
+        let (signal, taken) = (parcel.signal(), now.saturating_duration_since(at));
+        self.is_stirred = true;
+        self.answered_at = now;
+        if parcel.is_replayed {
+            self.spooling.in_flight -= 1;
+        } else {
+            self.under_way[signal.index()] -= 1;
+        }
+        let is_sent =
+            matches!(&came, Attempt::Answered(outcome) if !matches!(outcome, Outcome::Refused(_)));
+        self.metrics.export_finished(
+            signal,
+            parcel.batch.items(),
+            count(parcel.batch.bytes()),
+            is_sent,
+            taken,
+        );
+        let verdict = verdict_of(&came);
+        let destination = &mut self.destinations[collector];
+        destination.end(place, verdict, now);
+        if verdict != Verdict::Neutral && self.routes[signal.index()].contains(&collector) {
+            self.triggers[signal.index()].observe(verdict == Verdict::Success, taken, now);
+        }
+        match came {
+            Attempt::Answered(Outcome::Refused(refusal)) => {
+                destination.failed(refusal.message());
+                self.log(&parcel, &refusal, now);
+                self.refused(parcel, collector, refusal, now);
+            }
+            Attempt::Answered(outcome) => {
+                if parcel.is_replayed {
+                    self.spooling.failures = 0;
+                    let bytes = count(parcel.batch.bytes());
+                    self.metrics.spool_replayed(parcel.batch.items(), bytes);
+                }
+                self.settle(parcel.batch, outcome);
+            }
+            Attempt::Stale(_) if parcel.stale < STALE_MAX => {
+                let mut parcel = parcel;
+                parcel.stale += 1;
+                parcel.attempts -= 1;
+                self.queues[signal.index()].push_front(parcel);
+            }
+            Attempt::NotSent(error) | Attempt::Stale(error) => {
+                destination.unreachable(&error, &self.jitter, now);
+                let refusal = self.unreachable(signal);
+                self.log(&parcel, &refusal, now);
+                self.elsewhere(parcel, refusal, now);
+            }
+            Attempt::Broken(reason, error) => {
+                destination.failed(&error);
+                let refusal = Refusal::retryable(reason, Duration::ZERO, error).shared();
+                self.log(&parcel, &refusal, now);
+                self.again(parcel, refusal, None, now);
+            }
+        }
+        self.report_queue(signal);
+        self.look_at_triggers(now);
+    }
+
+    /// What a collector's refusal means for what it refused.
+    fn refused(&mut self, parcel: Parcel, collector: usize, refusal: Refusal, now: Instant) {
+        if refusal.is_retryable() {
+            let least = refusal.retry_after().filter(|delay| !delay.is_zero());
+            return self.again(parcel, refusal, least, now);
+        }
+        if parcel.batch.requests() > 1 && settle::is_about_content(&refusal) {
+            if settle::is_about_size(&refusal) {
+                self.destinations[collector].too_large(parcel.batch.bytes(), now);
+            }
+            return self.split(parcel);
+        }
+        self.settle(parcel.batch, Outcome::Refused(refusal));
+    }
+
+    /// A collector could not be reached: another may be tried at once, as if nothing had been.
+    fn elsewhere(&mut self, mut parcel: Parcel, refusal: Refusal, now: Instant) {
+        let signal = parcel.signal();
+        match self.way(signal, Asked::of(&parcel), now) {
+            Way::To(_) if !parcel.is_replayed => {
+                parcel.attempts -= 1;
+                self.queues[signal.index()].push_front(parcel);
+            }
+            _ => self.again(parcel, refusal, None, now),
+        }
+    }
+
+    /// Tries a parcel again later, after `least` at the soonest, or gives the collectors up for it.
+    fn again(
+        &mut self,
+        mut parcel: Parcel,
+        refusal: Refusal,
+        least: Option<Duration>,
+        now: Instant,
+    ) {
+        let signal = parcel.signal();
+        if parcel.is_replayed {
+            self.spooling.failures = self.spooling.failures.saturating_add(1);
+            let pause = self
+                .retry
+                .delay(self.spooling.failures, least, self.jitter.fraction());
+            return self.put_back(parcel.batch, pause, now);
+        }
+        let is_awaited = parcel.batch.is_awaited();
+        let first_at = *parcel.first_at.get_or_insert(now);
+        let made = parcel.attempts.max(1);
+        let delay = self.retry.delay(made, least, self.jitter.fraction());
+        let is_too_late = is_awaited && now + delay >= parcel.batch.sealed_at() + self.operation;
+        let is_safer_on_disk = self.is_draining && !is_awaited && self.can_store(signal, now);
+        if is_too_late
+            || is_safer_on_disk
+            || !self.retry.class(refusal.reason(), true)
+            || self.retry.gives_up(made, first_at, now, is_awaited)
+        {
+            return self.exhausted(parcel, refusal, now);
+        }
+        self.metrics.attempt_retried(signal, refusal.reason());
+        parcel.attempts = made;
+        self.retries_made += 1;
+        self.retries
+            .insert((now + delay, self.retries_made), parcel);
+    }
+
+    /// Takes a parcel down the ladder: to the fallback, to the disk, back to its senders.
+    fn exhausted(&mut self, mut parcel: Parcel, refusal: Refusal, now: Instant) {
+        let signal = parcel.signal();
+        let falls_back = Asked {
+            falls_back: true,
+            ..Asked::of(&parcel)
+        };
+        match self.way(signal, falls_back, now) {
+            Way::To(_) | Way::Full if !parcel.falls_back => {
+                parcel.falls_back = true;
+                parcel.attempts = 0;
+                self.queues[signal.index()].push_front(parcel);
+            }
+            _ if self.can_store(signal, now) => self.store_all(parcel.batch, now),
+            _ => self.give_up(parcel, refusal),
+        }
+    }
+
+    /// Answers with a refusal that carries a delay.
+    fn give_up(&mut self, parcel: Parcel, refusal: Refusal) {
+        let delay = refusal.retry_after().filter(|delay| !delay.is_zero());
+        let delay = delay.unwrap_or_else(|| self.default_delay());
+        let refusal = refusal.with_delay(delay);
+        self.settle(parcel.batch, Outcome::Refused(refusal));
+    }
+
+    fn default_delay(&self) -> Duration {
+        self.jitter.between(DEFAULT_DELAY, DEFAULT_DELAY * 2)
+    }
+
+    pub(super) fn circuit_open(&self, signal: Signal, left: Duration) -> Refusal {
+        let why = self.error_of(signal);
+        let left = left.max(DEFAULT_DELAY);
+        let delay = self.jitter.between(left, left + left / 4);
+        let text = format!("no collector for {signal} may be called now: {why}");
+        Refusal::retryable(Reason::CircuitOpen, delay, text).shared()
+    }
+
+    fn unreachable(&self, signal: Signal) -> Refusal {
+        Refusal::retryable(Reason::Connection, Duration::ZERO, self.error_of(signal)).shared()
+    }
+
+    fn error_of(&self, signal: Signal) -> String {
+        let mut route = self.routes[signal.index()].iter();
+        let error = route.find_map(|collector| self.destinations[*collector].error());
+        error.unwrap_or("no collector can be reached").to_owned()
+    }
+}
+
+/// What an attempt says of the collector itself.
+fn verdict_of(came: &Attempt) -> Verdict {
+    match came {
+        Attempt::Answered(Outcome::Refused(refusal)) => {
+            degrade::verdict(Err((refusal.reason(), refusal.is_retryable())))
+        }
+        Attempt::Answered(_) => Verdict::Success,
+        Attempt::Stale(_) => Verdict::Neutral,
+        Attempt::NotSent(_) | Attempt::Broken(..) => Verdict::Failure,
+    }
+}

@@ -1,0 +1,96 @@
+//! A sealed batch on its way: what is sent of it, how often it was, where it goes.
+
+use std::{sync::Arc, time::Instant};
+
+use super::destination::SMALL_PER_PLACE;
+use crate::{batch::Batch, encoding::Encoding, signal::Signal, wire::Message};
+
+/// A batch, or one request of it, that has no outcome yet.
+#[derive(Debug)]
+pub(super) struct Parcel {
+    pub batch: Batch,
+    message: Option<Arc<Message>>,
+    /// Sent beside fifteen others in the place of one batch.
+    pub is_small: bool,
+    /// Read back from the disk.
+    pub is_replayed: bool,
+    /// The collectors of its signal have had their chance.
+    pub falls_back: bool,
+    pub attempts: u32,
+    /// Connections that had lain idle and were found closed.
+    pub stale: u32,
+    pub first_at: Option<Instant>,
+}
+
+/// What the parts of a parcel have in common.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Template {
+    is_small: bool,
+    is_replayed: bool,
+    falls_back: bool,
+    attempts: u32,
+    first_at: Option<Instant>,
+}
+
+impl Template {
+    /// A part.
+    pub(super) const fn of(self, batch: Batch) -> Parcel {
+        Parcel {
+            batch,
+            message: None,
+            is_small: self.is_small,
+            is_replayed: self.is_replayed,
+            falls_back: self.falls_back,
+            attempts: self.attempts,
+            stale: 0,
+            first_at: self.first_at,
+        }
+    }
+}
+
+impl Parcel {
+    pub(super) const fn new(batch: Batch, is_small: bool, is_replayed: bool) -> Self {
+        Self {
+            batch,
+            message: None,
+            is_small,
+            is_replayed,
+            falls_back: false,
+            attempts: 0,
+            stale: 0,
+            first_at: None,
+        }
+    }
+
+    /// What a part of its batch takes over.
+    pub(super) const fn template(&self) -> Template {
+        Template {
+            is_small: self.is_small,
+            is_replayed: self.is_replayed,
+            falls_back: self.falls_back,
+            attempts: self.attempts,
+            first_at: self.first_at,
+        }
+    }
+
+    /// What it weighs among those that wait, in parts of a place.
+    pub(super) const fn share(&self) -> usize {
+        if self.is_small { 1 } else { SMALL_PER_PLACE }
+    }
+
+    pub(super) const fn signal(&self) -> Signal {
+        self.batch.signal()
+    }
+
+    /// What is sent of it: packed once, sent as often as it takes.
+    pub(super) fn message(
+        &mut self,
+        pack: impl FnOnce(&Batch) -> (Encoding, Arc<[bytes::Bytes]>),
+    ) -> Arc<Message> {
+        let message = self.message.get_or_insert_with(|| {
+            let (encoding, slices) = pack(&self.batch);
+            Arc::new(Message::new(self.batch.signal(), encoding, slices))
+        });
+        Arc::clone(message)
+    }
+}

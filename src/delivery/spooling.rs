@@ -1,0 +1,518 @@
+//! To the disk and back: what is written before its sender hears OK, what is kept there while no
+//! collector takes it, and how it returns.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+
+use super::{DEFAULT_DELAY, Delivery, flow::Step, ladder::Way, parcel::Parcel};
+use crate::{
+    batch::{Batch, Batcher, ExportRequest, Permit, Waiter},
+    config::Config,
+    encoding::Encoding,
+    metrics::{Settled, Trigger},
+    outcome::{Outcome, Reason, Refusal},
+    signal::Signal,
+    spool::{DiskError, Done, Event, Op, OpId, Place, Record, Refused, Spool, Ticket, Why},
+};
+
+/// Bytes of records that are read back at a time.
+///
+/// - Source: chosen: some batches' worth; twice this is held while a backlog is replayed.
+const READ_BYTES: usize = 4 << 20;
+
+/// Batches that were read back and are under way at the same time.
+///
+/// - Source: chosen: one is sent while the answer to the other is awaited; live traffic keeps the
+///   other places.
+const REPLAYED_IN_FLIGHT: usize = 2;
+
+/// How long a disk that is full is not asked again.
+const FULL_PAUSE: Duration = Duration::from_secs(1);
+
+/// How long reading back waits for memory.
+const MEMORY_PAUSE: Duration = Duration::from_millis(100);
+
+/// What becomes of a request once it is on the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Then {
+    /// It goes on to a collector at once.
+    Deliver,
+    /// It is read back when a collector takes it.
+    Leave,
+}
+
+/// The spool as the deliveries use it; without one, nothing lies on the disk.
+#[derive(Debug)]
+pub(super) struct Spooling {
+    spool: Option<Spool>,
+    storing: HashMap<Ticket, Storing>,
+    /// Why nothing is taken, and until when nothing is asked.
+    refusing: Option<(Refusal, Instant)>,
+    replayed: [VecDeque<Parcel>; 4],
+    batcher: Batcher,
+    bytes_max: u64,
+    rate: u64,
+    next_at: Instant,
+    /// Something may be read back once `next_at` is there.
+    is_held_back: bool,
+    pub in_flight: usize,
+    pub failures: u32,
+}
+
+/// A request that is being written.
+#[derive(Debug)]
+struct Storing {
+    request: ExportRequest,
+    waiter: Option<Waiter>,
+    then: Then,
+}
+
+impl Spooling {
+    /// `bytes_max`: what the disk may hold of this shard. `rate`: bytes that may be read back in a second; 0: no bound.
+    pub(super) fn new(
+        config: &Config,
+        spool: Option<(Spool, u64)>,
+        rate: u64,
+        now: Instant,
+    ) -> Self {
+        let (spool, bytes_max) = spool.unzip();
+        Self {
+            spool,
+            storing: HashMap::new(),
+            refusing: None,
+            replayed: Default::default(),
+            batcher: Batcher::new(
+                config.batch.items_max,
+                config.batch.bytes_max,
+                config.batch.flush_interval,
+            ),
+            bytes_max: bytes_max.unwrap_or(0),
+            rate,
+            next_at: now,
+            is_held_back: false,
+            in_flight: 0,
+            failures: 0,
+        }
+    }
+
+    pub(super) const fn spool(&self) -> Option<&Spool> {
+        self.spool.as_ref()
+    }
+
+    /// Bytes that the disk may hold of this shard.
+    pub(super) const fn bytes_max(&self) -> u64 {
+        self.bytes_max
+    }
+
+    /// Whether there is a disk that takes data, as far as is known.
+    pub(super) fn takes(&self, now: Instant) -> bool {
+        let is_refusing = self.refusing.as_ref();
+        self.spool.is_some() && is_refusing.is_none_or(|(_, until)| now >= *until)
+    }
+
+    pub(super) fn settle(&mut self, place: Place) {
+        if let Some(spool) = &mut self.spool {
+            spool.settle(place);
+        }
+    }
+
+    pub(super) fn release(&mut self, place: Place) {
+        if let Some(spool) = &mut self.spool {
+            spool.release(place);
+        }
+    }
+
+    pub(super) fn next_op(&mut self, now: Instant) -> Option<(OpId, Op)> {
+        self.spool.as_mut()?.next_op(now)
+    }
+
+    pub(super) fn done(&mut self, op: OpId, came: Result<Done, DiskError>, now: Instant) {
+        if let Some(spool) = &mut self.spool {
+            spool.done(op, came, now);
+        }
+    }
+
+    pub(super) fn tick(&mut self, now: Instant) {
+        if let Some(spool) = &mut self.spool {
+            spool.tick(now);
+        }
+    }
+
+    pub(super) fn next_at(&self, now: Instant) -> Option<Instant> {
+        let spool = self.spool.as_ref()?;
+        let waits = self.is_held_back || self.replayed.iter().any(|queue| !queue.is_empty());
+        let replay = (waits && self.next_at > now).then_some(self.next_at);
+        spool.next_at().into_iter().chain(replay).min()
+    }
+
+    pub(super) fn close(&mut self) {
+        if let Some(spool) = &mut self.spool {
+            spool.close();
+        }
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.spool.as_ref().is_none_or(Spool::is_closed)
+    }
+
+    /// Requests that are being written, and batches that were read back.
+    pub(super) fn pending(&self) -> usize {
+        let replayed: usize = self.replayed.iter().map(VecDeque::len).sum();
+        self.storing.len() + replayed
+    }
+
+    /// Reads nothing back before then.
+    fn pause(&mut self, until: Instant) {
+        self.next_at = self.next_at.max(until);
+    }
+
+    /// A batch that was read back goes out: the next one waits as the rate says.
+    pub(super) fn went(&mut self, bytes: usize, now: Instant) {
+        self.in_flight += 1;
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+        let nanos = bytes.saturating_mul(1_000_000_000).checked_div(self.rate);
+        if let Some(nanos) = nanos {
+            self.next_at = self.next_at.max(now) + Duration::from_nanos(nanos);
+        }
+    }
+}
+
+impl Delivery {
+    /// Writes a request to the disk; where that takes none, it goes the next way.
+    pub(super) fn store(
+        &mut self,
+        request: ExportRequest,
+        waiter: Option<Waiter>,
+        then: Then,
+        now: Instant,
+    ) {
+        self.is_stirred = true;
+        let storing = Storing {
+            request,
+            waiter,
+            then,
+        };
+        let Some(spool) = &mut self.spooling.spool else {
+            return self.not_stored(storing, &no_spool(), now);
+        };
+        let request = &storing.request;
+        let record = Record {
+            signal: request.signal,
+            encoding: request.encoding,
+            items: request.items,
+            at: self.unix.nanos(now),
+            headers: Bytes::new(),
+            body: request.body.clone(),
+            bytes: request.bytes,
+        };
+        match spool.append(record, now) {
+            Ok(ticket) => {
+                self.spooling.refusing = None;
+                self.spooling.storing.insert(ticket, storing);
+            }
+            Err(refused) => {
+                let (refusal, pause) = refusal_of(refused);
+                self.spooling.refusing = Some((refusal.clone(), now + pause));
+                self.not_stored(storing, &refusal, now);
+            }
+        }
+    }
+
+    /// Writes every request of a batch to the disk, but for those that lie there.
+    pub(super) fn store_all(&mut self, batch: Batch, now: Instant) {
+        for (request, waiter) in batch.take_apart() {
+            match request.place {
+                Some(place) => self.spooling.release(place),
+                None => self.store(request, waiter, Then::Leave, now),
+            }
+        }
+    }
+
+    /// The disk does not take a request: where it was to be delivered anyway, its sender hears what
+    /// a collector says; else it is refused, or waits in memory where its sender was answered.
+    fn not_stored(&mut self, storing: Storing, refusal: &Refusal, now: Instant) {
+        let Storing {
+            request,
+            waiter,
+            then,
+        } = storing;
+        if then == Then::Deliver || waiter.is_none() {
+            return self.gather(request, waiter, now);
+        }
+        let delay = refusal.retry_after().unwrap_or(DEFAULT_DELAY);
+        let delay = self.jitter.between(delay, delay + delay / 2);
+        let refusal = refusal.clone().with_delay(delay);
+        let settled = Settled::Refused(refusal.reason());
+        self.metrics.settle(request.signal, request.items, settled);
+        drop(request);
+        if let Some(waiter) = waiter {
+            waiter.answer(Outcome::Refused(refusal));
+        }
+    }
+
+    /// What the spool has to say; whether there was anything.
+    pub(super) fn hear_spool(&mut self, now: Instant) -> bool {
+        let Some(spool) = &mut self.spooling.spool else {
+            return false;
+        };
+        let Some(event) = spool.next_event() else {
+            return false;
+        };
+        self.is_stirred = true;
+        match event {
+            Event::Stored(ticket, place) => self.stored(ticket, place, now),
+            Event::Failed(ticket, error) => {
+                let refusal = failed(&error);
+                if let Some(storing) = self.spooling.storing.remove(&ticket) {
+                    self.not_stored(storing, &refusal, now);
+                }
+            }
+            Event::Recovered { records, items } => {
+                for signal in Signal::ALL {
+                    self.metrics.recovered(signal, items[signal.index()]);
+                }
+                tracing::info!(
+                    records,
+                    items = items.iter().sum::<u64>(),
+                    "records of an earlier run were found in the spool"
+                );
+            }
+            Event::Replayed(records) => self.replayed(records, now),
+            Event::Dropped {
+                records,
+                items,
+                why,
+            } => self.dropped(records, items, why),
+            Event::Damaged {
+                segment,
+                offset,
+                bytes,
+                records,
+                is_torn,
+            } => self.damaged(&segment.file(), offset, bytes, records, is_torn),
+            Event::Foreign { segment, version } => tracing::warn!(
+                segment = segment.file(),
+                version,
+                "a segment of the spool was written by a newer version: it is left as it is"
+            ),
+            Event::Synced { took, bytes } => self.metrics.spool_synced(took, bytes),
+            Event::BecameBroken(error) => tracing::error!(
+                %error,
+                "the disk of the spool fails: nothing is stored until it works again"
+            ),
+            Event::Mended => tracing::info!("the disk of the spool works again"),
+        }
+        true
+    }
+
+    /// A request is on the disk: its sender hears OK.
+    fn stored(&mut self, ticket: Ticket, place: Place, now: Instant) {
+        let Some(storing) = self.spooling.storing.remove(&ticket) else {
+            return self.spooling.release(place);
+        };
+        let Storing {
+            mut request,
+            waiter,
+            then,
+        } = storing;
+        self.metrics.stored(request.signal, request.items);
+        if let Some(waiter) = waiter {
+            waiter.answer(Outcome::Accepted);
+        }
+        let goes_on = then == Then::Deliver && self.is_flowing(request.signal, now);
+        if goes_on {
+            request.place = Some(place);
+            self.gather(request, None, now);
+        } else {
+            self.spooling.release(place);
+        }
+    }
+
+    /// Whether what is on the disk is better sent from memory than read back: a collector takes it,
+    /// and no backlog waits in memory.
+    fn is_flowing(&self, signal: Signal, now: Instant) -> bool {
+        let is_short = self.queues[signal.index()].len() < super::BACKLOG_BATCHES;
+        let way = self.way_of_replayed(signal, now);
+        is_short && matches!(way, Way::To(_) | Way::Full)
+    }
+
+    fn dropped(&self, records: u64, items: [u64; 4], why: Why) {
+        let reason = match why {
+            Why::Full => Reason::SpoolFull,
+            Why::Expired => Reason::SpoolExpired,
+            Why::Damaged => Reason::SpoolDamaged,
+        };
+        for signal in Signal::ALL {
+            let items = items[signal.index()];
+            self.metrics.unstored(signal, items);
+            self.metrics.settle(signal, items, Settled::Dropped(reason));
+        }
+        tracing::warn!(
+            records,
+            items = items.iter().sum::<u64>(),
+            reason = reason.name(),
+            "stored records were given up"
+        );
+    }
+
+    fn damaged(&self, segment: &str, offset: u64, bytes: u64, records: u64, is_torn: bool) {
+        self.metrics.spool_damaged(records);
+        if is_torn {
+            tracing::info!(segment, offset, bytes, "the torn end of a segment was cut");
+        } else {
+            tracing::warn!(
+                segment,
+                offset,
+                bytes,
+                records,
+                "a part of a segment is damaged: what is whole before and after it is kept"
+            );
+        }
+    }
+
+    /// Begins to read back where a collector takes it and memory has room.
+    pub(super) fn replay(&mut self, now: Instant) {
+        let is_waiting = self.spooling.replayed.iter().any(|queue| !queue.is_empty());
+        if self.spooling.spool.is_none() || self.is_draining || is_waiting {
+            return;
+        }
+        self.spooling.is_held_back = now < self.spooling.next_at;
+        if self.spooling.is_held_back {
+            return;
+        }
+        let wanted = Signal::ALL
+            .map(|signal| matches!(self.way_of_replayed(signal, now), Way::To(_) | Way::Full));
+        if !wanted.contains(&true) {
+            return;
+        }
+        if Permit::none(&self.budget).room() < 2 * READ_BYTES.min(self.budget.limit() / 8) {
+            self.spooling.is_held_back = true;
+            return self.spooling.pause(now + MEMORY_PAUSE);
+        }
+        let bytes_max = READ_BYTES.min(self.budget.limit() / 8);
+        if let Some(spool) = &mut self.spooling.spool {
+            spool.replay(bytes_max, now);
+        }
+    }
+
+    /// Records are back: batched like anything else, behind all that is live.
+    fn replayed(&mut self, records: Vec<(Place, Record)>, now: Instant) {
+        for (place, record) in records {
+            let mut permit = Permit::none(&self.budget);
+            if self.is_draining || permit.cover(record.bytes).is_err() {
+                self.spooling.release(place);
+                self.spooling.pause(now + MEMORY_PAUSE);
+                continue;
+            }
+            let request = ExportRequest {
+                signal: record.signal,
+                items: record.items,
+                encoding: record.encoding,
+                body: record.body,
+                bytes: record.bytes,
+                deadline: None,
+                place: Some(place),
+                permit,
+            };
+            let sealed = self.spooling.batcher.push(request, None, now);
+            self.queue_replayed(sealed);
+        }
+        for signal in Signal::ALL {
+            for encoding in Encoding::ALL {
+                let batcher = &mut self.spooling.batcher;
+                let sealed = batcher.seal(signal, encoding, Trigger::Idle, now);
+                self.queue_replayed(sealed);
+            }
+        }
+    }
+
+    fn queue_replayed(&mut self, sealed: Option<Batch>) {
+        let Some(batch) = sealed else { return };
+        let signal = batch.signal();
+        let is_small = self.goes_on_alone(signal, batch.encoding());
+        let queue = &mut self.spooling.replayed[signal.index()];
+        if is_small {
+            let requests = batch.into_requests().into_iter();
+            queue.extend(requests.map(|request| Parcel::new(request, true, true)));
+        } else {
+            queue.push_back(Parcel::new(batch, false, true));
+        }
+    }
+
+    /// Sends the next batch that was read back, where there is room beside what is live.
+    pub(super) fn step_replayed(&mut self, signal: Signal, now: Instant) -> Step {
+        if self.spooling.in_flight >= REPLAYED_IN_FLIGHT || now < self.spooling.next_at {
+            return Step::Nothing;
+        }
+        let Some(parcel) = self.spooling.replayed[signal.index()].pop_front() else {
+            return Step::Nothing;
+        };
+        match self.way_of_replayed(signal, now) {
+            Way::To(collector) => self.start(parcel, collector, now),
+            Way::Full | Way::Disk => {
+                self.spooling.replayed[signal.index()].push_front(parcel);
+                Step::Nothing
+            }
+            Way::Paused(left) | Way::Out(left) => {
+                self.put_back(parcel.batch, left, now);
+                Step::Did
+            }
+        }
+    }
+
+    /// Lets go of a batch that was read back: it stays on the disk.
+    pub(super) fn put_back(&mut self, batch: Batch, pause: Duration, now: Instant) {
+        for place in batch.places() {
+            self.spooling.release(place);
+        }
+        self.spooling.pause(now + pause);
+        batch.discard();
+    }
+
+    /// Lets go of everything that was read back.
+    pub(super) fn stop_replay(&mut self) {
+        for queue in std::mem::take(&mut self.spooling.replayed) {
+            for parcel in queue {
+                for place in parcel.batch.places() {
+                    self.spooling.release(place);
+                }
+                parcel.batch.discard();
+            }
+        }
+    }
+}
+
+fn no_spool() -> Refusal {
+    Refusal::retryable(Reason::SpoolFailed, DEFAULT_DELAY, "there is no spool")
+}
+
+fn failed(error: &DiskError) -> Refusal {
+    let text = format!("the disk of the spool does not take the data: {error}");
+    Refusal::retryable(Reason::SpoolFailed, DEFAULT_DELAY, text).shared()
+}
+
+/// What a sender is told, and how long the disk is not asked again.
+fn refusal_of(refused: Refused) -> (Refusal, Duration) {
+    match refused {
+        Refused::Full {
+            held, bytes_max, ..
+        } => {
+            let text = format!(
+                "the spool is full: it holds {held} of the {bytes_max} bytes that a shard's share \
+                 of spool.max_bytes allows"
+            );
+            let refusal = Refusal::retryable(Reason::SpoolFull, FULL_PAUSE, text);
+            (refusal.shared(), FULL_PAUSE)
+        }
+        Refused::Broken { error, retry_in } => (failed(&error), retry_in),
+        Refused::Closed => {
+            let text = "the process is draining";
+            let refusal = Refusal::retryable(Reason::Draining, DEFAULT_DELAY, text);
+            (refusal, FULL_PAUSE)
+        }
+    }
+}

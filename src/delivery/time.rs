@@ -1,0 +1,112 @@
+//! What is the time's to do: seal open batches, try again, look at the conditions of degradation.
+
+use std::time::{Duration, Instant};
+
+use super::{
+    Delivery,
+    ladder::{Asked, Way},
+};
+use crate::{batch::Batch, encoding::Encoding, metrics::Trigger, signal::Signal};
+
+/// How often the conditions of degradation are looked at.
+///
+/// - Cost: sums of a window, some 100 ns.
+const TRIGGERS_INTERVAL: Duration = Duration::from_millis(100);
+
+impl Delivery {
+    /// Time has passed, or what there is to read has been read: seals open batches that need not or
+    /// must not wait any longer, tries again what is due.
+    ///
+    /// A batch need not wait while none of its signal is under way and a collector has room. Else it
+    /// fills, so that batches are small at low load and large at high load by themselves. What is
+    /// not merged anyway gains nothing by filling: it goes wherever a collector has room.
+    pub fn tick(&mut self, now: Instant) {
+        self.is_stirred = true;
+        for destination in &mut self.destinations {
+            destination.tick(now);
+        }
+        self.spooling.tick(now);
+        while let Some(due) = self.retries.first_entry()
+            && due.key().0 <= now
+        {
+            let parcel = due.remove();
+            self.queues[parcel.signal().index()].push_front(parcel);
+        }
+        self.look_at_triggers(now);
+        for signal in Signal::ALL {
+            for encoding in Encoding::ALL {
+                if let Some(batch) = self.seal_ripe(signal, encoding, now) {
+                    self.seal(batch);
+                }
+            }
+        }
+    }
+
+    fn seal_ripe(&mut self, signal: Signal, encoding: Encoding, now: Instant) -> Option<Batch> {
+        if !self.batcher.is_open(signal, encoding) {
+            return None;
+        }
+        let is_small = self.goes_on_alone(signal, encoding);
+        let has_room = || {
+            let asked = Asked {
+                is_small,
+                falls_back: false,
+            };
+            !matches!(self.way(signal, asked, now), Way::Full | Way::Paused(_))
+        };
+        let is_idle = || self.under_way[signal.index()] == 0 && !self.is_gathering(signal, now);
+        let trigger = if self.is_draining {
+            Trigger::Drain
+        } else if (is_small || is_idle()) && has_room() {
+            Trigger::Idle
+        } else if self.batcher.is_due(signal, encoding, now) {
+            Trigger::Interval
+        } else {
+            return None;
+        };
+        self.batcher.seal(signal, encoding, trigger, now)
+    }
+
+    /// Whether a batch of this signal went so lately that the next should gather.
+    fn is_gathering(&self, signal: Signal, now: Instant) -> bool {
+        self.unfilled_at[signal.index()].is_some_and(|at| at > now)
+    }
+
+    /// When [`Delivery::tick`] has something to do.
+    #[must_use]
+    pub fn next_at(&self, now: Instant) -> Option<Instant> {
+        let unfilled = self.unfilled_at.into_iter().flatten();
+        let due = self.batcher.next_due();
+        let gathered = due.and_then(|_| unfilled.filter(|at| *at > now).min());
+        let retry = self.retries.first_key_value().map(|((at, _), _)| *at);
+        let blocked = self.blocked_until.into_iter().flatten().min();
+        let destinations = self.destinations.iter();
+        let destination = destinations
+            .filter_map(|destination| destination.next_at(now))
+            .min();
+        let is_degraded = self
+            .triggers
+            .iter()
+            .any(|triggers| triggers.active().is_some());
+        let trigger = is_degraded.then(|| self.triggers_at + TRIGGERS_INTERVAL);
+        let spool = self.spooling.next_at(now);
+        let times = [due, gathered, retry, blocked, destination, trigger, spool];
+        times.into_iter().flatten().min()
+    }
+
+    pub(super) fn look_at_triggers(&mut self, now: Instant) {
+        if !self.degradation.enabled || now < self.triggers_at + TRIGGERS_INTERVAL {
+            return;
+        }
+        self.triggers_at = now;
+        for signal in Signal::ALL {
+            let mut route = self.routes[signal.index()].iter();
+            let is_out = route.all(|collector| self.destinations[*collector].is_out(now));
+            let is_out = is_out && !self.routes[signal.index()].is_empty();
+            if let Some(change) = self.triggers[signal.index()].evaluate(is_out, now) {
+                self.is_stirred = true;
+                self.degradation_changed(signal, &change);
+            }
+        }
+    }
+}

@@ -1,0 +1,631 @@
+//! `otlp spool` over folders as a forwarder leaves them.
+
+use std::{
+    collections::BTreeMap,
+    ffi::OsStr,
+    fs,
+    io::{ErrorKind, Write},
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    process::{Command, Output, Stdio},
+    rc::Rc,
+    sync::{Arc, mpsc},
+};
+
+use otlp::{
+    encoding::Encoding,
+    rt::{self, ThreadOptions},
+    shard::Disk,
+    signal::Signal,
+    spool::{Directory, Done, Op, SegmentName},
+};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::support::{
+    Behaviour, Collector, Payload, Received, Segment, TAKEN, count_ids, payload, within,
+};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_otlp");
+
+/// How a command ended, and what it said.
+struct Ran {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Self {
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Self {
+            code: output.status.code(),
+            out: text(output.stdout),
+            err: text(output.stderr),
+        }
+    }
+}
+
+impl Ran {
+    /// It did what it is for.
+    fn well(self) -> Self {
+        assert_eq!(self.code, Some(0), "{}{}", self.out, self.err);
+        self
+    }
+
+    /// It did not, and says so in this way.
+    fn badly(self, says: &str) -> Self {
+        assert_eq!(self.code, Some(1), "{}{}", self.out, self.err);
+        let all = format!("{}{}", self.out, self.err);
+        assert!(all.contains(says), "{says:?} is not in:\n{all}");
+        self
+    }
+}
+
+fn command(folder: &Path, words: &[impl AsRef<OsStr>]) -> Command {
+    let mut command = Command::new(BINARY);
+    command
+        .arg("spool")
+        .args(words)
+        .arg("--directory")
+        .arg(folder)
+        .env_clear()
+        .stdin(Stdio::null());
+    command
+}
+
+fn spool(folder: &Path, words: &[impl AsRef<OsStr>]) -> Ran {
+    command(folder, words).output().unwrap().into()
+}
+
+/// The same beside the tasks of a test.
+async fn spool_beside(folder: &Path, words: &[&str]) -> Ran {
+    let mut command = command(folder, words);
+    let running = tokio::task::spawn_blocking(move || command.output().unwrap());
+    within("the command ends", running).await.unwrap().into()
+}
+
+fn payloads(signal: Signal, count: usize) -> Vec<Payload> {
+    (0..count).map(|_| payload(signal, 10)).collect()
+}
+
+fn ids(payloads: &[Payload]) -> BTreeMap<u64, usize> {
+    count_ids(payloads.iter().flat_map(|payload| payload.ids.clone()))
+}
+
+/// Every file of a folder but its lock.
+fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let entries = fs::read_dir(folder).unwrap().map(Result::unwrap);
+    entries
+        .map(|entry| {
+            let name = entry.file_name().into_string().unwrap();
+            (name, fs::read(entry.path()).unwrap())
+        })
+        .filter(|(name, _)| name != "lock")
+        .collect()
+}
+
+/// A sealed segment of which a part was delivered, and one that a crash cut off.
+struct Left {
+    folder: TempDir,
+    sealed: Vec<Payload>,
+    torn: Vec<Payload>,
+}
+
+impl Left {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let sealed = payloads(Signal::Traces, 5);
+        let torn = payloads(Signal::Logs, 3);
+        Segment::of(0x10, &sealed, Encoding::Identity)
+            .settled(0..2)
+            .sealed()
+            .put(folder.path());
+        Segment::of(0x20, &torn, Encoding::Gzip)
+            .torn()
+            .put(folder.path());
+        Self {
+            folder,
+            sealed,
+            torn,
+        }
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+#[test]
+fn ls_shows_what_is_left_of_each_segment() {
+    let left = Left::new();
+    let ran = spool(left.path(), &["ls"]).well();
+    let lines: Vec<_> = ran.out.lines().collect();
+    let words = |line: usize| lines[line].split_whitespace().collect::<Vec<_>>();
+    assert_eq!(lines.len(), 4, "{}", ran.out);
+    assert!(lines[0].starts_with("SEGMENT"), "{}", ran.out);
+    assert_eq!(words(1)[..2], ["0000000000000010-0", "sealed"]);
+    assert_eq!(words(1)[4..8], ["5", "3", "30", "spans"], "{}", ran.out);
+    assert_eq!(words(2)[..2], ["0000000000000020-0", "unsealed"]);
+    assert_eq!(words(2)[4..8], ["2", "2", "20", "log_records"]);
+    assert!(lines[3].starts_with("2 segments, "), "{}", ran.out);
+    assert!(lines[3].ends_with("left: 5 records, 30 spans, 20 log_records"));
+    assert!(!ran.out.contains('\x1b'), "plain in a pipe");
+
+    let ran = spool(left.path(), &["ls", "--output", "json"]).well();
+    let rows: Vec<Value> = ran
+        .out
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(rows[0]["records"], 5);
+    assert_eq!(rows[0]["settled"], 2);
+    assert_eq!(rows[0]["items"]["traces"], 50);
+    assert_eq!(rows[0]["items_left"]["traces"], 30);
+    assert_eq!(rows[1]["oldest"], "2023-11-14T22:13:20Z");
+    assert_eq!(TAKEN / 1_000_000_000, 1_700_000_000);
+}
+
+#[test]
+fn ls_and_cat_work_beside_the_owner_and_the_others_name_it() {
+    let left = Left::new();
+    let _owner = Directory::open(left.path()).unwrap();
+    spool(left.path(), &["ls"]).well();
+    spool(left.path(), &["cat"]).well();
+    let owned = format!("owned by process {}", std::process::id());
+    spool(left.path(), &["verify"]).badly(&owned);
+    spool(left.path(), &["export", "-"]).badly(&owned);
+    spool(left.path(), &["import", "-"]).badly(&owned);
+    spool(left.path(), &["replay", "--to", "127.0.0.1:1"]).badly(&owned);
+}
+
+#[test]
+fn verify_tells_damage_from_a_torn_end_by_place_and_exit_code() {
+    let left = Left::new();
+    let ran = spool(left.path(), &["verify"]).well();
+    assert!(
+        ran.out
+            .contains("0000000000000010-0.spool: ok, sealed, 5 records")
+    );
+    assert!(
+        ran.out
+            .contains("0000000000000020-0.spool: at 12288: torn, ")
+    );
+    assert!(
+        ran.out
+            .ends_with("2 segments, 7 whole records, 0 damages, 1 torn ends\n")
+    );
+
+    let mut segment = Segment::of(0x30, &payloads(Signal::Metrics, 4), Encoding::Identity);
+    let offset = segment.damage(2);
+    segment.sealed().put(left.path());
+    let ran = spool(left.path(), &["verify"]);
+    let place = format!("0000000000000030-0.spool: at {offset}: damaged, ");
+    let ran = ran.badly(&place);
+    assert!(ran.out.contains(", 1 records\n"), "{}", ran.out);
+    assert!(
+        ran.out.contains("10 whole records, 1 damages"),
+        "{}",
+        ran.out
+    );
+
+    fs::write(left.path().join("0000000000000010-0.done"), "x").unwrap();
+    spool(left.path(), &["verify"]).badly("its marks are damaged");
+}
+
+#[test]
+fn cat_prints_what_is_left_for_people_and_as_otlp_json() {
+    let left = Left::new();
+    let ran = spool(left.path(), &["cat"]).well();
+    assert_eq!(ran.out.matches("traces  it").count(), 3, "{}", ran.out);
+    assert_eq!(ran.out.matches("logs  it").count(), 2, "{}", ran.out);
+    assert!(ran.out.starts_with("22:13:20.000 traces"), "{}", ran.out);
+
+    let ran = spool(left.path(), &["cat", "--output", "json", "--all"]).well();
+    let lines: Vec<Value> = ran
+        .out
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(lines.len(), 7);
+    let spans = &lines[0]["resourceSpans"][0]["scopeSpans"][0]["spans"];
+    assert_eq!(spans.as_array().unwrap().len(), 10);
+    let trace_id = spans[0]["traceId"].as_str().unwrap();
+    assert!(trace_id.len() == 32 && trace_id.bytes().all(|it| it.is_ascii_hexdigit()));
+    let ran = spool(
+        left.path(),
+        &["cat", "--signal", "logs", "--output", "json"],
+    )
+    .well();
+    assert_eq!(ran.out.lines().count(), 2);
+    assert!(
+        ran.out
+            .lines()
+            .all(|line| line.starts_with(r#"{"resourceLogs":"#))
+    );
+}
+
+#[test]
+fn cat_passes_over_what_is_damaged_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut segment = Segment::of(1, &payloads(Signal::Logs, 3), Encoding::Identity);
+    let offset = segment.damage(1);
+    segment.sealed().put(folder.path());
+    let ran = spool(folder.path(), &["cat"]);
+    let ran = ran.badly(&format!(
+        "0000000000000001-0.spool at {offset}: damaged; skipped"
+    ));
+    assert_eq!(ran.out.matches("logs  it").count(), 2);
+}
+
+#[tokio::test]
+async fn replay_sends_what_is_left_once_and_removes_what_is_done() {
+    let left = Left::new();
+    let collector = Collector::start().await;
+    let to = format!("http://{}", collector.address);
+    let words = ["replay", "--to", &to];
+    let ran = spool_beside(left.path(), &words).await.well();
+    assert!(
+        ran.out
+            .starts_with("accepted: 5 records, 30 spans, 20 log_records, ")
+    );
+    assert_eq!(
+        collector.accepted_ids(Signal::Traces),
+        ids(&left.sealed[2..])
+    );
+    assert_eq!(collector.accepted_ids(Signal::Logs), ids(&left.torn[..2]));
+    assert!(files(left.path()).is_empty(), "nothing is left");
+    let ran = spool_beside(left.path(), &words).await.well();
+    assert!(ran.out.starts_with("accepted: 0 records"), "{}", ran.out);
+}
+
+#[tokio::test]
+async fn replay_over_http_keeps_the_packing() {
+    let folder = tempfile::tempdir().unwrap();
+    let records = payloads(Signal::Metrics, 40);
+    Segment::of(1, &records, Encoding::Zstd)
+        .sealed()
+        .put(folder.path());
+    let collector = Collector::start().await;
+    let to = format!("http://{}/", collector.address);
+    let words = ["replay", "--to", &to, "--protocol", "http/protobuf"];
+    spool_beside(folder.path(), &words).await.well();
+    assert_eq!(collector.accepted_ids(Signal::Metrics), ids(&records));
+    collector.read(|log| {
+        let packed = |it: &Received| it.headers["content-encoding"] == "zstd";
+        assert!(log.accepted.iter().all(packed));
+    });
+}
+
+#[tokio::test]
+async fn a_replay_that_is_refused_for_good_marks_the_rest_and_goes_on_later() {
+    let folder = tempfile::tempdir().unwrap();
+    let records = payloads(Signal::Traces, 6);
+    Segment::of(1, &records, Encoding::Identity)
+        .sealed()
+        .put(folder.path());
+    let collector = Collector::start().await;
+    collector.behave(Behaviour::Poison(records[3].ids[0]));
+    let to = format!("http://{}", collector.address);
+    let words = ["replay", "--to", &to];
+    let ran = spool_beside(folder.path(), &words).await;
+    ran.badly("1 records were refused for good, and stay");
+    let ran = spool(folder.path(), &["ls", "--output", "json"]).well();
+    let row: Value = serde_json::from_str(ran.out.trim()).unwrap();
+    assert_eq!(row["settled"], 5);
+    assert_eq!(row["items_left"]["traces"], 10);
+
+    collector.behave(Behaviour::Accept);
+    spool_beside(folder.path(), &words).await.well();
+    assert_eq!(collector.accepted_ids(Signal::Traces), ids(&records));
+    assert!(files(folder.path()).is_empty());
+}
+
+#[tokio::test]
+async fn a_record_that_is_damaged_is_not_sent_and_its_segment_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let records = payloads(Signal::Logs, 4);
+    let mut segment = Segment::of(1, &records, Encoding::Identity);
+    segment.damage(0);
+    segment.sealed().put(folder.path());
+    let collector = Collector::start().await;
+    let to = format!("http://{}", collector.address);
+    let ran = spool_beside(folder.path(), &["replay", "--to", &to]).await;
+    ran.badly("1 records are damaged and stay");
+    assert_eq!(collector.accepted_ids(Signal::Logs), ids(&records[1..]));
+    assert_eq!(files(folder.path()).len(), 2, "the segment and its marks");
+}
+
+#[test]
+fn what_is_exported_is_imported_byte_for_byte() {
+    let left = Left::new();
+    let saved = tempfile::tempdir().unwrap();
+    let archive = saved.path().join("spool.tar");
+    let words = [OsStr::new("export"), archive.as_os_str()];
+    let ran = spool(left.path(), &words).well();
+    assert!(ran.err.starts_with("saved 3 files, "), "{}", ran.err);
+    let mode = fs::metadata(&archive).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    spool(left.path(), &words).badly("exists already");
+
+    let words = [OsStr::new("import"), archive.as_os_str()];
+    let other = saved.path().join("new");
+    let ran = spool(&other, &words).well();
+    assert!(ran.err.starts_with("brought back 3 files, "), "{}", ran.err);
+    assert_eq!(files(&other), files(left.path()));
+    let before = files(&other);
+    spool(&other, &words).badly("importing it again would send it twice");
+    assert_eq!(files(&other), before);
+
+    // And through a pipe.
+    let piped = Ran::from(
+        Command::new("sh")
+            .args([
+                "-c",
+                r#""$1" spool export - --directory "$2" | "$1" spool import - --directory "$3""#,
+            ])
+            .arg("sh")
+            .arg(BINARY)
+            .arg(left.path())
+            .arg(saved.path().join("piped"))
+            .output()
+            .unwrap(),
+    )
+    .well();
+    assert!(piped.out.is_empty());
+    assert_eq!(files(&saved.path().join("piped")), files(left.path()));
+}
+
+#[test]
+fn an_archive_that_is_damaged_changes_nothing() {
+    let left = Left::new();
+    let saved = tempfile::tempdir().unwrap();
+    let archive = saved.path().join("spool.tar");
+    let target = saved.path().join("new");
+    spool(left.path(), &[OsStr::new("export"), archive.as_os_str()]).well();
+    let whole = fs::read(&archive).unwrap();
+    let import = |bytes: &[u8]| {
+        fs::write(&archive, bytes).unwrap();
+        let ran = spool(&target, &[OsStr::new("import"), archive.as_os_str()]);
+        assert!(files(&target).is_empty(), "{}", ran.err);
+        ran
+    };
+    let mut flipped = whole.clone();
+    flipped[5000] ^= 1;
+    import(&flipped).badly("0000000000000010-0.spool is not as it was saved; nothing was changed");
+    import(&whole[..whole.len() / 2]).badly("the archive is cut off");
+    import(b"no archive at all").badly("cut off");
+    import(&[b'x'; 2048]).badly("not an archive of otlp spool export");
+    import(&[0; 1024]).badly("the archive has no manifest");
+    let mut foreign = whole;
+    foreign[..4].copy_from_slice(b"../x");
+    import(&foreign).badly("a head's sum is not right");
+}
+
+#[test]
+fn what_cannot_be_done_says_why_and_what_to_do() {
+    let parent = tempfile::tempdir().unwrap();
+    let missing = parent.path().join("missing");
+    spool(&missing, &["ls"]).badly("No such file or directory");
+    spool(&missing, &["verify"]).badly("No such file or directory");
+    spool(&missing.join("spool"), &["import", "-"]).badly("its parent folder does not exist");
+    let unnamed = Ran::from(
+        Command::new(BINARY)
+            .args(["spool", "ls"])
+            .current_dir(parent.path())
+            .env_clear()
+            .output()
+            .unwrap(),
+    );
+    unnamed.badly("spool.directory is not set: name the folder with --directory DIR");
+    let ran = spool(parent.path(), &["ls"]).well();
+    assert_eq!(ran.out, "no segments: nothing is stored\n");
+}
+
+#[test]
+fn the_folder_is_that_of_the_configuration_where_none_is_named() {
+    let left = Left::new();
+    let config = tempfile::tempdir().unwrap();
+    let file = config.path().join("otlp.toml");
+    let text = format!("[spool]\ndirectory = {:?}\n", left.path());
+    fs::write(&file, text).unwrap();
+    let ran = Ran::from(
+        Command::new(BINARY)
+            .args(["spool", "ls", "--config"])
+            .arg(&file)
+            .env_clear()
+            .output()
+            .unwrap(),
+    );
+    assert!(ran.well().out.contains("0000000000000010-0"));
+}
+
+#[test]
+fn whoever_has_seen_enough_ends_it_quietly() {
+    let folder = tempfile::tempdir().unwrap();
+    Segment::of(1, &payloads(Signal::Logs, 400), Encoding::Identity)
+        .sealed()
+        .put(folder.path());
+    let ran = Ran::from(
+        Command::new("bash")
+            .args([
+                "-c",
+                r#"set -o pipefail; "$1" spool cat --directory "$2" | head -1"#,
+            ])
+            .arg("bash")
+            .arg(BINARY)
+            .arg(folder.path())
+            .output()
+            .unwrap(),
+    )
+    .well();
+    assert_eq!(ran.out.lines().count(), 1);
+    assert!(ran.err.is_empty(), "{}", ran.err);
+}
+
+/// Mounts a file system in memory of one MiB; unmounts it in the end. `None`, and why, where this
+/// user may not.
+struct Mounted(TempDir);
+
+impl Mounted {
+    fn new(options: &str) -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let mount = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", options, "otlp-test"])
+            .arg(folder.path())
+            .output();
+        match mount {
+            Ok(mount) if mount.status.success() => Some(Self(folder)),
+            other => {
+                let skipped = format!("skipped: cannot mount a file system: {other:?}\n");
+                std::io::stderr().write_all(skipped.as_bytes()).unwrap();
+                None
+            }
+        }
+    }
+
+    fn remount(&self, options: &str) {
+        let mount = Command::new("mount")
+            .args(["-o", options])
+            .arg(self.0.path())
+            .status();
+        assert!(mount.unwrap().success());
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        let unmounted = Command::new("umount").arg("-l").arg(self.0.path()).status();
+        drop(unmounted);
+    }
+}
+
+#[test]
+fn a_full_disk_takes_nothing_in_and_lets_what_is_there_out() {
+    let Some(disk) = Mounted::new("size=1m,mode=700") else {
+        return;
+    };
+    let folder = disk.0.path();
+    let left = Left::new();
+    for (name, bytes) in files(left.path()) {
+        fs::write(folder.join(name), bytes).unwrap();
+    }
+    let saved = tempfile::tempdir().unwrap();
+    let archive = saved.path().join("large.tar");
+    let large = tempfile::tempdir().unwrap();
+    Segment::of(0x99, &payloads(Signal::Logs, 400), Encoding::Identity).put(large.path());
+    spool(large.path(), &[OsStr::new("export"), archive.as_os_str()]).well();
+
+    let before = files(folder);
+    let import = [OsStr::new("import"), archive.as_os_str()];
+    spool(folder, &import).badly("No space left on device");
+    assert_eq!(files(folder), before, "nothing was changed");
+
+    // Not one byte is free: it is read and owned all the same.
+    let rest = vec![1; 2 << 20];
+    let filled = fs::write(folder.join("other"), rest);
+    assert!(filled.is_err(), "the disk is full");
+    spool(folder, &["ls"]).well();
+    spool(folder, &["verify"]).well();
+    let archive = saved.path().join("all.tar");
+    spool(folder, &[OsStr::new("export"), archive.as_os_str()]).well();
+    fs::remove_file(folder.join("lock")).unwrap();
+    spool(folder, &["verify"]).well();
+}
+
+#[test]
+fn a_write_that_does_not_fit_is_told_as_a_full_disk_and_what_was_written_stays() {
+    let Some(disk) = Mounted::new("size=1m,mode=700") else {
+        return;
+    };
+    let directory = Arc::new(Directory::open(disk.0.path()).unwrap());
+    let (give, take) = mpsc::channel();
+    let options = ThreadOptions {
+        name: "disk".to_owned(),
+        core: None,
+        blocking_threads: 1,
+    };
+    let thread = rt::start(options, move || async move {
+        let disk = Disk::open(directory, 0).await.unwrap();
+        let segment = SegmentName {
+            sequence: 1,
+            shard: 0,
+        };
+        let write = |offset: u64, byte: u8, bytes: usize| {
+            Rc::clone(&disk).perform(Op::Write {
+                segment,
+                offset,
+                pieces: vec![vec![byte; bytes].into()],
+                bytes,
+            })
+        };
+        let create = Rc::clone(&disk).perform(Op::Create { segment });
+        create.await.unwrap();
+        write(0, 1, 8192).await.unwrap();
+        let error = write(8192, 2, 2 << 20).await.unwrap_err();
+        let read = Rc::clone(&disk).perform(Op::Read {
+            segment,
+            offset: 0,
+            bytes: 8192,
+        });
+        give.send((error, read.await.unwrap())).unwrap();
+    });
+    thread.unwrap().join().unwrap();
+    let (error, read) = take.recv().unwrap();
+    assert_eq!(error.kind, ErrorKind::StorageFull, "{error}");
+    assert!(
+        error
+            .text
+            .starts_with("cannot write at 8192 of 0000000000000001-0.spool: ")
+    );
+    assert_eq!(read, Done::Bytes(vec![1; 8192].into()));
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_shown_and_not_owned() {
+    let Some(disk) = Mounted::new("size=1m,mode=700") else {
+        return;
+    };
+    let left = Left::new();
+    for (name, bytes) in files(left.path()) {
+        fs::write(disk.0.path().join(name), bytes).unwrap();
+    }
+    disk.remount("remount,ro");
+    spool(disk.0.path(), &["ls"]).well();
+    spool(disk.0.path(), &["cat"]).well();
+    let ran = spool(disk.0.path(), &["verify"]).badly("Read-only file system");
+    assert!(
+        ran.err
+            .contains("give this user a folder that it may read and write")
+    );
+}
+
+#[test]
+fn the_documented_backup_works_word_for_word() {
+    let document = include_str!("../../docs/spool.md");
+    let blocks: Vec<_> = document
+        .split("<!-- tested -->\n\n```sh\n")
+        .skip(1)
+        .map(|rest| rest.split("```").next().unwrap())
+        .collect();
+    assert_eq!(blocks.len(), 2, "how to save, and how to bring back");
+    let left = Left::new();
+    let saved = tempfile::tempdir().unwrap();
+    let binaries = Path::new(BINARY).parent().unwrap();
+    let path = std::env::var("PATH").unwrap();
+    let run = |block: &str, folder: &Path| {
+        let ran = Command::new("sh")
+            .args(["-eu", "-c", block])
+            .env_clear()
+            .env("PATH", format!("{}:{path}", binaries.display()))
+            .env("SPOOL", folder)
+            .env("BACKUP", saved.path().join("spool.tar"))
+            .current_dir(saved.path())
+            .output();
+        Ran::from(ran.unwrap()).well()
+    };
+    run(blocks[0], left.path());
+    let restored = saved.path().join("restored");
+    run(blocks[1], &restored);
+    assert_eq!(files(&restored), files(left.path()));
+}
