@@ -255,7 +255,10 @@ impl Spool {
     /// Takes nothing more; what was taken is still stored, then marks are written and the last
     /// segment is sealed.
     pub fn close(&mut self) {
-        self.is_closing = true;
+        if !self.is_closing {
+            self.is_closing = true;
+            self.removal.try_once_more();
+        }
     }
 
     /// Whether everything is done after [`close`](Self::close).

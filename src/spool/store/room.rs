@@ -56,6 +56,11 @@ impl Removal {
         self.under_way == 0 && (self.condemned.is_empty() || self.trouble.is_some())
     }
 
+    /// At the end each is tried once, whatever failed before.
+    pub fn try_once_more(&mut self) {
+        self.trouble = None;
+    }
+
     pub fn next_at(&self) -> Option<Instant> {
         let waits = !self.condemned.is_empty();
         self.trouble.as_ref().filter(|_| waits).map(|it| it.until)
