@@ -167,7 +167,7 @@ impl Spool {
         let records = u64::from(segment.left.saturating_sub(segment.held));
         let mut items = std::mem::take(&mut segment.items);
         segment.left = 0;
-        segment.held = 0;
+        segment.let_all_go();
         for (_, held) in self.held.range_mut(Segment::places(name)) {
             held.gone = Some(why);
             if let Some(items) = items.get_mut(held.signal) {
