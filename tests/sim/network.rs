@@ -77,10 +77,10 @@ impl Mood {
         }
     }
 
-    pub fn probe(self, random: &mut Random) -> Probe {
+    /// What a probe finds; while there are faults, now and then not what calls do.
+    pub fn probe(self, has_faults: bool, random: &mut Random) -> Probe {
         let bad = || Probe::Unhealthy("it says so".to_owned());
-        // A probe may say otherwise than calls do.
-        if random.chance(50) {
+        if has_faults && random.chance(50) {
             return [Probe::Healthy, Probe::Alive, bad()][random.below(3)].clone();
         }
         match self {

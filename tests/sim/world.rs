@@ -150,6 +150,7 @@ impl World {
             let at = between(&mut world.random, 1, world.plan.pause * 1000);
             world.after(at, Event::Stops);
         }
+        world.pump();
         world.wakes();
         world
     }
@@ -243,7 +244,8 @@ impl World {
             Event::Goes(id) => return self.books.goes(id),
             Event::Answers(sent) => self.answers(sent),
             Event::Probed(collector) => {
-                let probe = self.moods[collector].probe(&mut self.random);
+                let has_faults = self.phase == Phase::Faults;
+                let probe = self.moods[collector].probe(has_faults, &mut self.random);
                 self.probed(collector, probe);
             }
             Event::Disk(id, op) => {
