@@ -215,11 +215,7 @@ impl World {
     /// What was acknowledged is with a collector, or was counted as lost.
     pub(crate) fn law_of_the_end(&self) {
         assert_eq!(self.budget.used(), 0, "memory that nobody gives back");
-        let settings = self.plan.spool;
-        let may_drop = self.plan.config.acknowledge == Acknowledge::Queued
-            || settings.is_some_and(|it| {
-                it.on_full == OnFull::DropOldest || !it.age_max.is_zero()
-            });
+        let may_drop = self.plan.may_drop();
         for signal in Signal::ALL {
             let account = self.metrics.account(signal);
             assert_eq!((account.waiting, account.stored), (0, 0), "{account:?}");

@@ -1,7 +1,8 @@
 //! A simulation of the deliveries: the real thing on a virtual clock, network and disk, through
 //! orders of events that are drawn from a seed, with its laws checked at every step.
 //!
-//! `SIM_SEED=7 cargo test --test sim` replays one seed, `SIM_SEEDS=100000` asks for that many.
+//! `SIM_SEED=7 cargo test --test sim` replays one seed, and tells every event with `SIM_TRACE=1`;
+//! `SIM_SEEDS=100000` asks for that many.
 //!
 //! | file | its one job |
 //! | --- | --- |
@@ -64,7 +65,7 @@ fn run(start: Instant, seed: u64) {
 }
 
 #[expect(clippy::print_stderr, reason = "the seed that failed is for a person")]
-fn print_line(text: &str) {
+pub(crate) fn print_line(text: &str) {
     eprintln!("{text}");
 }
 

@@ -121,6 +121,15 @@ impl Plan {
     }
 }
 
+impl Plan {
+    /// Whether what was acknowledged may be dropped, and counted.
+    pub fn may_drop(&self) -> bool {
+        let gives_up =
+            |it: Settings| it.on_full == OnFull::DropOldest || !it.age_max.is_zero();
+        self.config.acknowledge == Acknowledge::Queued || self.spool.is_some_and(gives_up)
+    }
+}
+
 fn endpoint(index: usize, random: &mut Random) -> Endpoint {
     let protocol = pick(random, &[Protocol::Grpc, Protocol::HttpProtobuf]);
     Endpoint {

@@ -9,7 +9,6 @@ use std::{
 
 use otlp::{
     batch::{Budget, ExportRequest, Permit},
-    config::Acknowledge,
     degrade::Probe,
     delivery::{Action, Delivery, Lent},
     encoding::Encoding,
@@ -106,6 +105,7 @@ pub struct World {
     phase: Phase,
     stopping: Option<Stopping>,
     at_once: usize,
+    is_told: bool,
     pub(crate) steps: u64,
 }
 
@@ -138,6 +138,7 @@ impl World {
             phase: Phase::Faults,
             stopping: None,
             at_once: 0,
+            is_told: std::env::var_os("SIM_TRACE").is_some(),
             steps: 0,
             plan,
         };
@@ -227,6 +228,7 @@ impl World {
         }
         self.goes_on_stopping();
         for (id, outcome) in self.books.answers() {
+            self.tell(&(id, &outcome));
             self.law_of_answers(id, &outcome);
         }
         self.law_of_the_ledger();
@@ -238,7 +240,17 @@ impl World {
         self.events.insert((self.now + time, self.events_made), event);
     }
 
+    /// Says what happens, where a person asks for it.
+    fn tell(&self, what: &dyn std::fmt::Debug) {
+        if self.is_told {
+            let at = self.now.duration_since(self.start);
+            let text: String = format!("{at:?} {what:?}").chars().take(300).collect();
+            crate::print_line(&text);
+        }
+    }
+
     fn happens(&mut self, event: Event) {
+        self.tell(&event);
         match event {
             Event::Arrives => self.arrives(),
             Event::Goes(id) => return self.books.goes(id),
@@ -414,6 +426,7 @@ impl World {
         if let Attempt::Answered(Outcome::Refused(refusal)) = &came {
             self.books.refused(&sent.ids, refusal);
         }
+        self.tell(&(&sent, &came));
         self.delivery.attempted(sent.attempt, came, self.now);
     }
 
@@ -486,7 +499,9 @@ impl World {
         if self.stopping.is_some() {
             return;
         }
-        match self.random.below(3) {
+        let how = self.random.below(3);
+        self.tell(&["a stop", "a kill", "a power cut"][how]);
+        match how {
             0 => {
                 self.stopping = Some(Stopping::Draining(self.now + DRAIN));
                 self.delivery.drain(self.now);
@@ -538,7 +553,8 @@ impl World {
         for (id, outcome) in self.books.answers() {
             self.law_of_answers(id, &outcome);
         }
-        self.ends(self.plan.config.acknowledge == Acknowledge::Queued);
+        // What the disk has given up for newer data, and memory has still, is lost without a count.
+        self.ends(self.plan.may_drop());
     }
 
     fn ends(&mut self, holds_acknowledged: bool) {
@@ -564,6 +580,7 @@ impl World {
         self.now += between(&mut self.random, 1, 3000);
         self.metrics = counters(&self.plan);
         let budget = Budget::new(self.plan.memory, |_| {});
+        self.tell(&("starts", self.disk.found().len()));
         self.delivery = process(
             &self.plan,
             &self.metrics,
