@@ -201,7 +201,6 @@ impl World {
     pub(crate) fn law_of_recovery(&self) {
         let summary = Registry::new(vec![std::sync::Arc::clone(&self.metrics)])
             .summary(SystemTime::UNIX_EPOCH);
-        assert!(summary.degradation.is_empty(), "{:?}", summary.degradation);
         let fallback = self.plan.config.export.fallback.as_ref();
         for collector in &summary.collectors {
             let is_fallback = fallback.is_some_and(|it| it.authority() == collector.endpoint);
@@ -210,6 +209,7 @@ impl World {
                 "{collector:?}"
             );
         }
+        assert!(summary.degradation.is_empty(), "{:?}", summary.degradation);
     }
 
     /// What was acknowledged is with a collector, or was counted as lost.

@@ -48,6 +48,7 @@ impl Mood {
             Self::Slow => between(random, 500, 8000).min(timeout),
             Self::Down => between(random, 0, 30).min(timeout),
             _ if random.chance(100) => Duration::ZERO,
+            Self::Well => between(random, 1, 150).min(timeout / 2),
             _ => between(random, 1, 150).min(timeout),
         }
     }
