@@ -308,6 +308,10 @@ impl Delivery {
             || !self.retry.class(refusal.reason(), true)
             || self.retry.gives_up(made, first_at, now, is_awaited)
         {
+            if let Some(least) = least {
+                // What lies on the disk of it is not read back before either.
+                self.spooling.pause(now + least);
+            }
             return self.exhausted(parcel, refusal, now);
         }
         self.metrics.attempt_retried(signal, refusal.reason());
