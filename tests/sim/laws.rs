@@ -119,6 +119,9 @@ impl World {
         let is_queued = self.plan.config.acknowledge == Acknowledge::Queued;
         let has_nowhere = is_queued && self.plan.spool.is_some();
         let has_patience = self.stopping.is_none() && !is_fallback && !has_nowhere;
+        // What the disk has failed to write may be found after a restart all the same.
+        let may_double = self.plan.spool.is_some()
+            && (self.plan.disk_faults > 0 || self.plan.disk_bytes < u64::MAX);
         for id in &ids {
             let now = self.now;
             let request = self.books.get(*id);
@@ -128,7 +131,10 @@ impl World {
             );
             assert_eq!(request.signal, message.signal(), "request {id}");
             assert!(!request.is_under_way, "request {id} is under way twice");
-            assert!(!request.is_taken, "request {id} is sent after it was taken");
+            assert!(
+                may_double || !request.is_taken,
+                "request {id} is sent after it was taken"
+            );
             request.is_under_way = true;
         }
         ids
@@ -183,22 +189,23 @@ impl World {
         );
     }
 
-    /// The ledger adds up, and agrees with what the senders know.
+    /// The ledger of a signal adds up, and agrees with what the senders know.
+    ///
+    /// A read of it takes longer than an event: each signal's turn comes every fourth time.
     pub(crate) fn law_of_the_ledger(&self) {
         let holds_alone =
             self.plan.config.acknowledge == Acknowledge::Delivered && self.plan.spool.is_none();
-        for signal in Signal::ALL {
-            let it = self.metrics.account(signal);
-            let settled = it.delivered + it.rejected + it.refused + it.dropped + it.sampled;
-            assert_eq!(it.received, settled + it.waiting + it.stored, "{it:?}");
-            if holds_alone && !self.is_real(signal) {
-                let (waiting, gone) = self.books.open(signal);
-                assert!(
-                    waiting <= it.waiting && it.waiting <= waiting + gone,
-                    "{waiting} items wait for an answer, of {gone} the senders are gone: {it:?}"
-                );
-                assert_eq!(it.dropped, 0, "{it:?}");
-            }
+        let signal = Signal::ALL[usize::try_from(self.steps % 4).unwrap()];
+        let it = self.metrics.account(signal);
+        let settled = it.delivered + it.rejected + it.refused + it.dropped + it.sampled;
+        assert_eq!(it.received, settled + it.waiting + it.stored, "{it:?}");
+        if holds_alone && !self.is_real(signal) {
+            let (waiting, gone) = self.books.open(signal);
+            assert!(
+                waiting <= it.waiting && it.waiting <= waiting + gone,
+                "{waiting} items wait for an answer, of {gone} the senders are gone: {it:?}"
+            );
+            assert_eq!(it.dropped, 0, "{it:?}");
         }
         if self.plan.spool.is_none() {
             self.law_of_patience();
