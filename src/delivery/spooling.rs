@@ -166,7 +166,7 @@ impl Spooling {
     }
 
     /// Reads nothing back before then.
-    fn pause(&mut self, until: Instant) {
+    pub(super) fn pause(&mut self, until: Instant) {
         self.next_at = self.next_at.max(until);
     }
 

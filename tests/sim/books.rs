@@ -1,5 +1,7 @@
 //! Senders: what they sent, what they were told, and what came of it.
 
+use std::time::Instant;
+
 use otlp::{
     batch::Ack,
     outcome::{Code, Outcome, Reason, Refusal},
@@ -24,6 +26,10 @@ pub struct Request {
     pub is_rejected: bool,
     /// It was acknowledged in memory, and the process has died.
     pub may_be_lost: bool,
+    /// When it was sent.
+    pub sent_at: Instant,
+    /// A collector has asked for patience until then.
+    pub not_before: Option<Instant>,
     /// A message with it is under way.
     pub is_under_way: bool,
 }
@@ -48,7 +54,7 @@ impl Books {
     }
 
     /// Enters a request whose number is [`Books::next_id`].
-    pub fn sent(&mut self, signal: Signal, items: u64, is_marked: bool) {
+    pub fn sent(&mut self, signal: Signal, items: u64, is_marked: bool, sent_at: Instant) {
         self.requests.push(Request {
             signal,
             items,
@@ -59,6 +65,8 @@ impl Books {
             is_taken: false,
             is_rejected: false,
             may_be_lost: false,
+            sent_at,
+            not_before: None,
             is_under_way: false,
         });
     }
@@ -109,6 +117,7 @@ impl Books {
         for request in &mut self.requests {
             request.ack = None;
             request.is_taken = false;
+            request.not_before = None;
             request.is_under_way = false;
             request.may_be_lost |= holds_acknowledged && request.is_acknowledged;
         }
@@ -116,7 +125,10 @@ impl Books {
 
     /// Items of a signal whose senders wait, and those whose senders have gone.
     pub fn open(&self, signal: Signal) -> (u64, u64) {
-        let requests = self.waiting.iter().map(|id| &self.requests[usize::try_from(*id).unwrap()]);
+        let requests = self
+            .waiting
+            .iter()
+            .map(|id| &self.requests[usize::try_from(*id).unwrap()]);
         let of_signal = requests.filter(|request| request.signal == signal);
         let waiting = of_signal.map(|request| request.items).sum();
         (waiting, self.gone[signal.index()])

@@ -38,8 +38,8 @@ impl Watched {
     pub fn new(config: &otlp::config::Config, endpoint: &otlp::config::Endpoint) -> Self {
         use otlp::config::{HttpVersion, Protocol};
         let export = &config.export;
-        let is_multiplexed = endpoint.protocol == Protocol::Grpc
-            || endpoint.http_version == HttpVersion::Http2;
+        let is_multiplexed =
+            endpoint.protocol == Protocol::Grpc || endpoint.http_version == HttpVersion::Http2;
         Self {
             breaker: Breaker::new(&config.circuit_breaker),
             places: match is_multiplexed {
@@ -57,7 +57,11 @@ impl Watched {
     /// places.
     pub fn sends(&mut self, is_small: bool, now: Instant) -> Watch {
         let call = self.breaker.begin(now);
-        let parts = if is_small && self.is_multiplexed { 1 } else { PARTS };
+        let parts = if is_small && self.is_multiplexed {
+            1
+        } else {
+            PARTS
+        };
         self.under_way += parts;
         assert!(
             self.under_way <= self.places * PARTS,
@@ -99,19 +103,38 @@ pub fn refusal(refusal: &Refusal) {
 
 impl World {
     /// The requests in a message, each of which is nowhere else under way and was not taken before.
-    pub(crate) fn law_of_sending(&mut self, message: &Message) -> Vec<u64> {
+    pub(crate) fn law_of_sending(&mut self, collector: usize, message: &Message) -> Vec<u64> {
         if self.is_real(message.signal()) {
             return Vec::new();
         }
         let ids = body::ids(body::bytes_of(message));
         assert!(!ids.is_empty(), "a message without a request");
-        let merges = message.signal().merges() && !self.is_alone(message.signal(), message.encoding());
+        let merges =
+            message.signal().merges() && !self.is_alone(message.signal(), message.encoding());
         assert!(merges || ids.len() == 1, "merged what is not to be merged");
+        let export = &self.plan.config.export;
+        let fallback = export.fallback.as_ref();
+        let is_fallback = fallback.is_some_and(|it| export.collectors()[collector] == it);
+        // What is acknowledged in memory, and refused by the disk, has nowhere else to go.
+        let is_queued = self.plan.config.acknowledge == Acknowledge::Queued;
+        let has_nowhere = is_queued && self.plan.spool.is_some();
+        let has_patience = self.stopping.is_none() && !is_fallback && !has_nowhere;
+        // What the disk has failed to write may be found after a restart all the same.
+        let may_double = self.plan.spool.is_some()
+            && (self.plan.disk_faults > 0 || self.plan.disk_bytes < u64::MAX);
         for id in &ids {
+            let now = self.now;
             let request = self.books.get(*id);
+            assert!(
+                !has_patience || request.not_before.is_none_or(|at| now >= at),
+                "request {id} is sent to {collector} while a collector has asked for patience"
+            );
             assert_eq!(request.signal, message.signal(), "request {id}");
             assert!(!request.is_under_way, "request {id} is under way twice");
-            assert!(!request.is_taken, "request {id} is sent after it was taken");
+            assert!(
+                may_double || !request.is_taken,
+                "request {id} is sent after it was taken"
+            );
             request.is_under_way = true;
         }
         ids
@@ -160,25 +183,43 @@ impl World {
             let contents = disk.contents(found.name).unwrap_or_default();
             contents.windows(head.len()).any(|window| window == head)
         });
-        assert!(is_there, "request {id} is acknowledged, and a power cut loses it");
+        assert!(
+            is_there,
+            "request {id} is acknowledged, and a power cut loses it"
+        );
     }
 
-    /// The ledger adds up, and agrees with what the senders know.
+    /// The ledger of a signal adds up, and agrees with what the senders know.
+    ///
+    /// A read of it takes longer than an event: each signal's turn comes every fourth time.
     pub(crate) fn law_of_the_ledger(&self) {
-        let holds_alone = self.plan.config.acknowledge == Acknowledge::Delivered
-            && self.plan.spool.is_none();
-        for signal in Signal::ALL {
-            let it = self.metrics.account(signal);
-            let settled = it.delivered + it.rejected + it.refused + it.dropped + it.sampled;
-            assert_eq!(it.received, settled + it.waiting + it.stored, "{it:?}");
-            if holds_alone && !self.is_real(signal) {
-                let (waiting, gone) = self.books.open(signal);
-                assert!(
-                    waiting <= it.waiting && it.waiting <= waiting + gone,
-                    "{waiting} items wait for an answer, of {gone} the senders are gone: {it:?}"
-                );
-                assert_eq!(it.dropped, 0, "{it:?}");
-            }
+        let holds_alone =
+            self.plan.config.acknowledge == Acknowledge::Delivered && self.plan.spool.is_none();
+        let signal = Signal::ALL[usize::try_from(self.steps % 4).unwrap()];
+        let it = self.metrics.account(signal);
+        let settled = it.delivered + it.rejected + it.refused + it.dropped + it.sampled;
+        assert_eq!(it.received, settled + it.waiting + it.stored, "{it:?}");
+        if holds_alone && !self.is_real(signal) {
+            let (waiting, gone) = self.books.open(signal);
+            assert!(
+                waiting <= it.waiting && it.waiting <= waiting + gone,
+                "{waiting} items wait for an answer, of {gone} the senders are gone: {it:?}"
+            );
+            assert_eq!(it.dropped, 0, "{it:?}");
+        }
+        if self.plan.spool.is_none() {
+            self.law_of_patience();
+        }
+    }
+
+    /// Nobody waits for longer than a batch fills, its calls take, and those before it.
+    fn law_of_patience(&self) {
+        let config = &self.plan.config;
+        let operation = config.export.timeouts.operation;
+        let longest = config.batch.flush_interval + 2 * operation + Duration::from_secs(1);
+        if let Some(id) = self.books.waiting().first() {
+            let waited = self.now - self.books.requests[usize::try_from(*id).unwrap()].sent_at;
+            assert!(waited <= longest, "request {id} has waited for {waited:?}");
         }
     }
 

@@ -39,13 +39,18 @@ use world::World;
 const SEEDS: u64 = 1_000;
 
 /// Events of a seed before its faults end.
-const STEPS: u64 = 1_500;
+const STEPS: u64 = 2_000;
 
 /// Threads that the seeds are split over.
 const THREADS: usize = 2;
 
 /// Seeds that have found a fault, which is mended since; by what they had found.
-const FOUND: &[u64] = &[];
+const FOUND: &[u64] = &[
+    // What a collector asked patience for was read back from the disk and sent again at once.
+    5,
+    // One signal kept the only place from the others, and who waited for it waited on and on.
+    62,
+];
 
 fn number(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;

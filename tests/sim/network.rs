@@ -90,7 +90,9 @@ impl Mood {
                 false => Probe::Alive,
             },
             Self::Down | Self::Silent => bad(),
-            Self::Busy | Self::Erratic => [Probe::Healthy, Probe::Alive, bad()][random.below(3)].clone(),
+            Self::Busy | Self::Erratic => {
+                [Probe::Healthy, Probe::Alive, bad()][random.below(3)].clone()
+            }
         }
     }
 }

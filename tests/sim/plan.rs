@@ -96,8 +96,7 @@ impl Plan {
         }
         let spool = config.spools().then(|| spool(random));
         if let Some(settings) = &spool {
-            config.spool.replay_rate =
-                pick::<u64>(random, &[0, 0, 64 << 10, 1 << 20, 32 << 20]);
+            config.spool.replay_rate = pick::<u64>(random, &[0, 0, 64 << 10, 1 << 20, 32 << 20]);
             config.spool.bytes_max = settings.bytes_max;
         }
         Self {
@@ -124,8 +123,7 @@ impl Plan {
 impl Plan {
     /// Whether what was acknowledged may be dropped, and counted.
     pub fn may_drop(&self) -> bool {
-        let gives_up =
-            |it: Settings| it.on_full == OnFull::DropOldest || !it.age_max.is_zero();
+        let gives_up = |it: Settings| it.on_full == OnFull::DropOldest || !it.age_max.is_zero();
         self.config.acknowledge == Acknowledge::Queued || self.spool.is_some_and(gives_up)
     }
 }
@@ -195,8 +193,14 @@ fn spool(random: &mut Random) -> Settings {
             true => between(random, 500, 20_000),
             false => Duration::ZERO,
         },
-        on_full: pick(random, &[OnFull::Refuse, OnFull::Refuse, OnFull::DropOldest]),
+        on_full: pick(
+            random,
+            &[OnFull::Refuse, OnFull::Refuse, OnFull::DropOldest],
+        ),
         segment_bytes: pick::<u64>(random, &[8 << 10, 64 << 10, 1 << 20]),
-        order: pick(random, &[ReplayOrder::OldestFirst, ReplayOrder::NewestFirst]),
+        order: pick(
+            random,
+            &[ReplayOrder::OldestFirst, ReplayOrder::NewestFirst],
+        ),
     }
 }

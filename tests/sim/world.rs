@@ -76,7 +76,7 @@ enum Phase {
 
 /// How far a process that was told to stop has come.
 #[derive(Clone, Copy, Debug)]
-enum Stopping {
+pub(crate) enum Stopping {
     Draining(Instant),
     Closing(Instant),
 }
@@ -92,7 +92,7 @@ pub struct World {
     /// Items that earlier processes have dropped.
     pub(crate) dropped: [u64; 4],
     start: Instant,
-    now: Instant,
+    pub(crate) now: Instant,
     delivery: Delivery,
     moods: Vec<Mood>,
     watched: Vec<Watched>,
@@ -103,7 +103,7 @@ pub struct World {
     /// The flusher sleeps until then.
     wake_at: Option<Instant>,
     phase: Phase,
-    stopping: Option<Stopping>,
+    pub(crate) stopping: Option<Stopping>,
     at_once: usize,
     is_told: bool,
     pub(crate) steps: u64,
@@ -142,6 +142,9 @@ impl World {
             steps: 0,
             plan,
         };
+        if world.is_told {
+            crate::print_line(&format!("{:#?}", world.plan));
+        }
         world.after(Duration::ZERO, Event::Arrives);
         for collector in 0..collectors {
             world.changes_later(collector);
@@ -169,7 +172,11 @@ impl World {
         self.phase = Phase::Rest;
         let rested = self.now + REST;
         while !self.is_at_rest() {
-            assert!(self.now < rested, "it does not come to rest: {:#?}", self.open());
+            assert!(
+                self.now < rested,
+                "it does not come to rest: {:#?}",
+                self.open()
+            );
             assert!(self.step(), "it sleeps with work to do: {:#?}", self.open());
         }
         self.law_of_rest();
@@ -202,7 +209,8 @@ impl World {
             accounts,
             self.books.waiting().to_vec(),
             self.delivery.batches(),
-            self.wake_at.map(|at| at.saturating_duration_since(self.now)),
+            self.wake_at
+                .map(|at| at.saturating_duration_since(self.now)),
             self.events.len(),
             format!("{:?}", self.plan),
         )
@@ -211,7 +219,11 @@ impl World {
     /// What happens next; false where nothing does.
     fn step(&mut self) -> bool {
         let event = self.events.first_key_value().map(|((at, _), _)| *at);
-        let Some(at) = [event, self.flush_at, self.wake_at].into_iter().flatten().min() else {
+        let Some(at) = [event, self.flush_at, self.wake_at]
+            .into_iter()
+            .flatten()
+            .min()
+        else {
             return false;
         };
         self.steps += 1;
@@ -220,8 +232,13 @@ impl World {
             self.at_once = 0;
         }
         self.at_once += 1;
-        assert!(self.at_once < AT_ONCE_MAX, "the deliveries turn in a circle");
-        if self.flush_at.is_some_and(|at| at <= self.now) || self.wake_at.is_some_and(|at| at <= self.now) {
+        assert!(
+            self.at_once < AT_ONCE_MAX,
+            "the deliveries turn in a circle"
+        );
+        if self.flush_at.is_some_and(|at| at <= self.now)
+            || self.wake_at.is_some_and(|at| at <= self.now)
+        {
             self.flush();
         } else if let Some((_, event)) = self.events.pop_first() {
             self.happens(event);
@@ -237,7 +254,8 @@ impl World {
 
     fn after(&mut self, time: Duration, event: Event) {
         self.events_made += 1;
-        self.events.insert((self.now + time, self.events_made), event);
+        self.events
+            .insert((self.now + time, self.events_made), event);
     }
 
     /// Says what happens, where a person asks for it.
@@ -263,7 +281,11 @@ impl World {
             Event::Disk(id, op) => {
                 let came = self.disk.perform(&op);
                 if let Err(error) = &came {
-                    assert_ne!(error.kind, std::io::ErrorKind::InvalidInput, "{op:?}: {error}");
+                    assert_ne!(
+                        error.kind,
+                        std::io::ErrorKind::InvalidInput,
+                        "{op:?}: {error}"
+                    );
                 }
                 self.delivery.disk_done(id, came, self.now);
             }
@@ -319,7 +341,7 @@ impl World {
             .chance(self.plan.deadlines)
             .then(|| self.now + between(&mut self.random, 1, 5000));
         self.metrics.received(signal, Transport::Grpc, items);
-        self.books.sent(signal, items, !is_real);
+        self.books.sent(signal, items, !is_real, self.now);
         let ack = self.delivery.submit(
             ExportRequest {
                 signal,
@@ -371,7 +393,7 @@ impl World {
                 timeout,
             } => {
                 assert!(timeout > Duration::ZERO, "no time for an answer");
-                let ids = self.law_of_sending(&message);
+                let ids = self.law_of_sending(collector, &message);
                 let is_small = self.is_alone(message.signal(), message.encoding());
                 let watch = self.watched[collector].sends(is_small, self.now);
                 let delay = self.moods[collector].delay(timeout, &mut self.random);
@@ -425,6 +447,9 @@ impl World {
         }
         if let Attempt::Answered(Outcome::Refused(refusal)) = &came {
             self.books.refused(&sent.ids, refusal);
+            let not_before = refusal.retry_after().map(|delay| self.now + delay);
+            let ids = sent.ids.iter();
+            ids.for_each(|id| self.books.get(*id).not_before = not_before);
         }
         self.tell(&(&sent, &came));
         self.delivery.attempted(sent.attempt, came, self.now);
@@ -459,7 +484,9 @@ impl World {
     /// The flusher goes to sleep.
     fn wakes(&mut self) {
         let next_at = self.delivery.next_at(self.now);
-        if self.flush_at.is_none() && let Some(at) = next_at {
+        if self.flush_at.is_none()
+            && let Some(at) = next_at
+        {
             assert!(at > self.now, "it is due at once, again and again");
         }
         self.wake_at = next_at.map(|at| at.max(self.now));
