@@ -18,7 +18,7 @@ KEPT = --ledger proofs/ledger.csv --commit "$$(git describe --always --dirty)"
 KILLS ?= 1000
 CUTS ?= 20
 # The modes of acknowledgement that promise to lose nothing.
-SAFE ?= delivered
+SAFE ?= delivered stored
 
 .PHONY: help test lint bench instructions tools rust-test interop-test proof-test kills power-cuts clean
 

@@ -395,12 +395,16 @@ impl Delivery {
         }
         let bytes_max = READ_BYTES.min(self.budget.limit() / 8);
         if let Some(spool) = &mut self.spooling.spool {
-            spool.replay(bytes_max, now);
+            spool.replay(bytes_max, wanted, now);
         }
     }
 
     /// Records are back: batched like anything else, behind all that is live.
     fn replayed(&mut self, records: Vec<(Place, Record)>, now: Instant) {
+        if records.is_empty() {
+            // Nothing could be read for now.
+            return self.spooling.pause(now + MEMORY_PAUSE);
+        }
         for (place, record) in records {
             let mut permit = Permit::none(&self.budget);
             if self.is_draining || permit.cover(record.bytes).is_err() {
