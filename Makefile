@@ -38,9 +38,10 @@ bench: ## Measures the pure rooms: the walk, the batcher, the counters, framing,
 instructions: ## Counts the instructions of each pure step: the same figure on every machine.
 	benches/instructions.sh
 
-rust-test: ## Unit, property and integration tests.
+rust-test: ## Unit, property and integration tests, and the example.
 	$(CARGO) build --locked
 	$(CARGO) test --locked --workspace
+	$(CARGO) run --locked --example resilience_usage -- --quick
 
 interop-test: $(PYTHON_READY) $(NODE_READY) ## Real SDKs and curl through the built binary.
 	$(CARGO) build --locked

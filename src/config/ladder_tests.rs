@@ -138,6 +138,13 @@ fn each_key_of_the_ladder_reaches_its_field() {
 }
 
 #[test]
+fn a_small_spool_needs_no_word_on_its_segments() {
+    let config = config("spool.max_bytes = '2MiB'\nlimits.request_bytes = '1MiB'");
+    let settings = crate::spool::Settings::new(&config.spool, 1);
+    assert_eq!(settings.segment_bytes, 512 << 10, "a quarter");
+}
+
+#[test]
 fn variables_set_nested_keys_too() {
     let variables = [
         ("OTLP_GRACEFUL_DEGRADATION_ENABLED", "true"),

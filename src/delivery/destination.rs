@@ -268,7 +268,7 @@ impl Destination {
         };
         self.was_unreachable = matches!(probe, Probe::Unhealthy(_));
         let changed = self.health.probed(probe, now);
-        if is_news && self.health.is_healthy() {
+        if (is_news || changed == Some(true)) && self.health.is_healthy() {
             self.breaker.probe_succeeded(now);
             self.pause.until = None;
         }

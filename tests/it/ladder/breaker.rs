@@ -95,29 +95,43 @@ async fn after_its_time_a_failure_opens_it_again_and_successes_close_it() {
     otlp.assert_ledger_adds_up().await;
 }
 
-/// The recovery timeout is an hour: only a probe can tell so soon that the collector is back.
+/// The recovery timeout is an hour: only a probe can tell so soon that the collector is back,
+/// whether or not probes have taken it out before.
 #[tokio::test]
 async fn a_probe_finds_a_collector_that_is_back_before_its_time() {
-    let collector = Collector::start().await;
-    let otlp = hasty(Setup::to([&collector])).start().await;
-    let address = collector.stop().await;
-    within("the breaker is open", async {
-        while breaker(&otlp.ledger().await, address) == 0.0 {
-            for (_, answer) in send(&otlp, Signal::Logs, 1).await {
-                assert!(!answer.accepted() && answer.delay.is_some(), "{answer:?}");
+    for (unhealthy_threshold, healthy) in [("100", 1.0), ("1", 0.0)] {
+        let collector = Collector::start().await;
+        let otlp = hasty(Setup::to([&collector]))
+            .set("OTLP_HEALTH_CHECK_INTERVAL", "1s")
+            .set("OTLP_HEALTH_CHECK_TIMEOUT", "1s")
+            .set("OTLP_HEALTH_CHECK_UNHEALTHY_THRESHOLD", unhealthy_threshold)
+            .start()
+            .await;
+        let address = collector.stop().await;
+        within("the breaker is open", async {
+            while breaker(&otlp.ledger().await, address) == 0.0 {
+                for (_, answer) in send(&otlp, Signal::Logs, 1).await {
+                    assert!(!answer.accepted() && answer.delay.is_some(), "{answer:?}");
+                }
             }
-        }
-    })
-    .await;
-    let (_, answer) = send(&otlp, Signal::Logs, 1).await.remove(0);
-    assert_eq!(answer.code, 14, "{answer:?}");
-    let collector = Collector::start_at(address).await;
-    otlp.until_ledger("half-open", |now| breaker(now, address) == 2.0)
+        })
         .await;
-    assert_eq!(logged(&otlp, "a probe succeeded"), 1, "{}", otlp.log());
-    send_taken(&otlp, Signal::Logs, 3).await;
-    otlp.until_ledger("closed", |now| breaker(now, address) == 0.0)
+        otlp.until_ledger("a probe has met nobody", |now| {
+            let probes = [("result", "unhealthy")];
+            now.sum("otlp_collector_probes_total", &probes) > 0.0
+                && now.sum("otlp_collector_healthy", &[]) == healthy
+        })
         .await;
-    assert_eq!(collector.accepted_ids(Signal::Logs).len(), 6);
-    otlp.assert_ledger_adds_up().await;
+        let (_, answer) = send(&otlp, Signal::Logs, 1).await.remove(0);
+        assert_eq!(answer.code, 14, "{answer:?}");
+        let collector = Collector::start_at(address).await;
+        otlp.until_ledger("half-open", |now| breaker(now, address) == 2.0)
+            .await;
+        assert_eq!(logged(&otlp, "a probe succeeded"), 1, "{}", otlp.log());
+        send_taken(&otlp, Signal::Logs, 3).await;
+        otlp.until_ledger("closed", |now| breaker(now, address) == 0.0)
+            .await;
+        assert_eq!(collector.accepted_ids(Signal::Logs).len(), 6);
+        otlp.assert_ledger_adds_up().await;
+    }
 }
