@@ -21,14 +21,21 @@ use crate::{
 
 /// Bytes of records that are read back at a time.
 ///
-/// - Source: chosen: some batches' worth; twice this is held while a backlog is replayed.
-const READ_BYTES: usize = 4 << 20;
+/// - Source: chosen: some batches' worth, read and checked within a millisecond; twice this is held
+///   while a backlog is replayed.
+const READ_BYTES: usize = 1 << 20;
 
-/// Batches that were read back and are under way at the same time.
+/// Bytes of a batch that was read back, at the most.
 ///
-/// - Source: chosen: one is sent while the answer to the other is awaited; live traffic keeps the
-///   other places.
-const REPLAYED_IN_FLIGHT: usize = 2;
+/// - Source: measured: what is live waits for no more than the collector needs for so much
+///   (docs/reliability.md).
+const REPLAYED_BYTES: usize = 64 << 10;
+
+/// Batches that were read back and are under way at the same time, while nothing live is.
+///
+/// - Source: chosen: hides the way to the collector; with one at a time beside what is live, that
+///   waits for one.
+const REPLAYED_IN_FLIGHT: usize = 4;
 
 /// How long a disk that is full is not asked again.
 const FULL_PAUSE: Duration = Duration::from_secs(1);
@@ -87,7 +94,7 @@ impl Spooling {
             replayed: Default::default(),
             batcher: Batcher::new(
                 config.batch.items_max,
-                config.batch.bytes_max,
+                config.batch.bytes_max.min(REPLAYED_BYTES),
                 config.batch.flush_interval,
             ),
             bytes_max: bytes_max.unwrap_or(0),
@@ -449,7 +456,9 @@ impl Delivery {
 
     /// Sends the next batch that was read back, where there is room beside what is live.
     pub(super) fn step_replayed(&mut self, signal: Signal, now: Instant) -> Step {
-        if self.spooling.in_flight >= REPLAYED_IN_FLIGHT || now < self.spooling.next_at {
+        let is_live = self.under_way.iter().any(|count| *count > 0);
+        let in_flight_max = if is_live { 1 } else { REPLAYED_IN_FLIGHT };
+        if self.spooling.in_flight >= in_flight_max || now < self.spooling.next_at {
             return Step::Nothing;
         }
         let Some(parcel) = self.spooling.replayed[signal.index()].pop_front() else {
