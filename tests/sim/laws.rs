@@ -253,6 +253,14 @@ impl World {
         assert!(summary.degradation.is_empty(), "{:?}", summary.degradation);
     }
 
+    /// After a stop with nothing left, the next process finds nothing to send.
+    pub(crate) fn law_of_a_clean_stop(&self) {
+        for signal in Signal::ALL {
+            let account = self.metrics.account(signal);
+            assert_eq!(account.received, 0, "found again: {account:?}");
+        }
+    }
+
     /// What was acknowledged is with a collector, or was counted as lost.
     pub(crate) fn law_of_the_end(&self) {
         assert_eq!(self.budget.used(), 0, "memory that nobody gives back");
