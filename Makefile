@@ -19,7 +19,7 @@ KILLS ?= 1000
 CUTS ?= 20
 SIM_SEEDS ?= 100000
 # The modes of acknowledgement that promise to lose nothing.
-SAFE ?= delivered
+SAFE ?= delivered stored
 
 .PHONY: help test lint bench instructions tools rust-test interop-test proof-test kills simulate power-cuts clean
 

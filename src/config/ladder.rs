@@ -167,7 +167,8 @@ impl Draft {
 
     fn check_spool(&self, checks: &mut Checks<'_>) {
         let spool = &self.config.spool;
-        if spool.segment_bytes > spool.bytes_max {
+        // The default makes way: a segment is never over a quarter of a shard's share.
+        if checks.is_set("spool.segment_bytes") && spool.segment_bytes > spool.bytes_max {
             let (segment, max) = (show_bytes(spool.segment_bytes), show_bytes(spool.bytes_max));
             checks.refuse(
                 "spool.segment_bytes",

@@ -227,11 +227,11 @@ fn what_does_not_go_together_is_an_error_that_names_the_thing_the_bound_and_the_
             ],
         ),
         (
-            "spool.max_bytes = '32MiB'".to_owned(),
+            "spool.max_bytes = '32MiB'\nspool.segment_bytes = '64MiB'".to_owned(),
             [
                 "error: spool.segment_bytes: 64MiB is over spool.max_bytes, 32MiB",
                 "lower spool.segment_bytes to 32MiB",
-                "a.toml:1:19",
+                "a.toml:2:23",
             ],
         ),
         (

@@ -134,10 +134,14 @@ impl Destination {
             let next = self.next_probe_at(now);
             return Err(next.saturating_duration_since(now).max(PAUSE_MIN));
         }
-        if let Some(until) = self.pause.until.filter(|until| *until > now) {
-            return Err(until.saturating_duration_since(now));
+        let open = self.breaker.would_begin(now);
+        match self.pause.until.filter(|until| *until > now) {
+            // An open breaker mostly outlasts the pause: its time is the one to be told.
+            Some(until) => Err(until
+                .saturating_duration_since(now)
+                .max(open.err().unwrap_or_default())),
+            None => open,
         }
-        self.breaker.would_begin(now)
     }
 
     /// Whether the breaker is open or a probe has taken the collector out: then no call is worth a

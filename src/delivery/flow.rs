@@ -51,8 +51,14 @@ impl Delivery {
     }
 
     /// Takes the next parcel of a signal one step further. What was read back from the disk goes
-    /// behind all that is live.
+    /// behind all that is live, but for one batch at a time, so that it gets on in any case.
     fn step(&mut self, signal: Signal, now: Instant) -> Step {
+        if self.spooling.in_flight == 0 {
+            match self.step_replayed(signal, now) {
+                Step::Nothing => {}
+                step => return step,
+            }
+        }
         let queue = &mut self.queues[signal.index()];
         let Some(parcel) = queue.pop_front() else {
             return self.step_replayed(signal, now);

@@ -249,8 +249,12 @@ impl Delivery {
     /// The refusal, with the time that is left, where no collector may be called and nothing else
     /// takes the data.
     pub fn admit(&self, signal: Signal, now: Instant) -> Result<(), Refusal> {
-        if self.is_clear || self.acknowledge == Acknowledge::Queued {
-            // Its sender has its answer from the memory, as long as there is any.
+        let is_taken_here = match self.acknowledge {
+            Acknowledge::Delivered => false,
+            Acknowledge::Stored => self.spooling.takes(now),
+            Acknowledge::Queued => true,
+        };
+        if self.is_clear || is_taken_here {
             return Ok(());
         }
         match self.way(signal, Asked::BATCH, now) {

@@ -333,11 +333,11 @@ impl Delivery {
     }
 
     /// Whether what is on the disk is better sent from memory than read back: a collector takes it,
-    /// and no backlog waits in memory.
+    /// and half of the memory is free for what comes in.
     fn is_flowing(&self, signal: Signal, now: Instant) -> bool {
-        let is_short = self.queues[signal.index()].len() < super::BACKLOG_BATCHES;
+        let has_memory = self.budget.used() < self.budget.limit() / 2;
         let way = self.way_of_replayed(signal, now);
-        is_short && matches!(way, Way::To(_) | Way::Full)
+        has_memory && matches!(way, Way::To(_) | Way::Full)
     }
 
     fn dropped(&self, records: u64, items: [u64; 4], why: Why) {
@@ -395,12 +395,16 @@ impl Delivery {
         }
         let bytes_max = READ_BYTES.min(self.budget.limit() / 8);
         if let Some(spool) = &mut self.spooling.spool {
-            spool.replay(bytes_max, now);
+            spool.replay(bytes_max, wanted, now);
         }
     }
 
     /// Records are back: batched like anything else, behind all that is live.
     fn replayed(&mut self, records: Vec<(Place, Record)>, now: Instant) {
+        if records.is_empty() {
+            // Nothing could be read for now.
+            return self.spooling.pause(now + MEMORY_PAUSE);
+        }
         for (place, record) in records {
             let mut permit = Permit::none(&self.budget);
             if self.is_draining || permit.cover(record.bytes).is_err() {
@@ -457,8 +461,10 @@ impl Delivery {
                 self.spooling.replayed[signal.index()].push_front(parcel);
                 Step::Nothing
             }
-            Way::Paused(left) | Way::Out(left) => {
-                self.put_back(parcel.batch, left, now);
+            // Nothing is read back before a collector may be called: a time that is told now would
+            // outlast one that is found well sooner.
+            Way::Paused(_) | Way::Out(_) => {
+                self.put_back(parcel.batch, Duration::ZERO, now);
                 Step::Did
             }
         }

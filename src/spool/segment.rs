@@ -35,6 +35,8 @@ pub(super) struct Segment {
     pub left: u32,
     /// Those of them that somebody holds.
     pub held: u32,
+    /// Items of those.
+    held_items: [u64; 4],
     /// Items that are not settled.
     pub items: [u64; 4],
     /// When the oldest and the newest record were taken: nanoseconds of Unix time.
@@ -59,6 +61,7 @@ impl Segment {
             bytes,
             left: 0,
             held: 0,
+            held_items: [0; 4],
             items: [0; 4],
             oldest: u64::MAX,
             newest: 0,
@@ -68,6 +71,36 @@ impl Segment {
             has_marks_under_way: false,
             is_condemned: false,
         }
+    }
+
+    /// Somebody works on a record.
+    pub fn hold(&mut self, signal: usize, items: u64) {
+        self.held += 1;
+        if let Some(held) = self.held_items.get_mut(signal) {
+            *held = held.saturating_add(items);
+        }
+    }
+
+    /// Nobody works on the record any more.
+    pub fn let_go(&mut self, signal: usize, items: u64) {
+        self.held = self.held.saturating_sub(1);
+        if let Some(held) = self.held_items.get_mut(signal) {
+            *held = held.saturating_sub(items);
+        }
+    }
+
+    /// Nobody works on any of its records any more.
+    pub fn let_all_go(&mut self) {
+        self.held = 0;
+        self.held_items = [0; 4];
+    }
+
+    /// Whether there are items of these signals that nobody works on.
+    pub fn has_items_of(&self, signals: [bool; 4]) -> bool {
+        let items = self.items.iter().zip(self.held_items).zip(signals);
+        items
+            .into_iter()
+            .any(|((left, held), is_wanted)| is_wanted && *left > held)
     }
 
     /// Whether its records can be replayed.
@@ -124,6 +157,6 @@ impl Segment {
 mod tests {
     #[test]
     fn a_segment_that_is_not_replayed_takes_few_bytes() {
-        assert!(size_of::<super::Segment>() <= 176);
+        assert!(size_of::<super::Segment>() <= 208);
     }
 }

@@ -17,6 +17,7 @@ mod delivery;
 mod faults;
 mod heavy;
 mod http1;
+mod ladder;
 mod lifecycle;
 mod limits;
 mod outcomes;

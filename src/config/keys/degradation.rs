@@ -192,7 +192,8 @@ pub(super) const SPOOL: Section = Section {
                 1 << 30,
                 "64MiB",
                 |draft, n| draft.config.spool.segment_bytes = n,
-                "Bytes at which a file of the spool is sealed and the next one begun. It cannot be \
+                "Bytes at which a file of the spool is sealed and the next one begun; less where \
+                 that is over a quarter of a core's share of spool.max_bytes. What is set cannot be \
                  over spool.max_bytes.",
             )
         },

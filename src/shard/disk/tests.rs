@@ -299,7 +299,7 @@ fn what_a_spool_has_stored_is_there_for_the_next_one_and_for_a_person() {
         let mut second = spool(&found, 2);
         let mut replayed = Vec::new();
         drive(&disk, &mut second).await;
-        while second.replay(1 << 20, rt::now()) {
+        while second.replay(1 << 20, [true; 4], rt::now()) {
             for event in drive(&disk, &mut second).await {
                 let Event::Replayed(records) = event else {
                     continue;

@@ -215,7 +215,7 @@ impl Spool {
             return;
         };
         if held.gone.is_none() {
-            segment.held = segment.held.saturating_sub(1);
+            segment.let_go(held.signal, held.items);
             segment.settle(place.ordinal, held.signal, held.items);
             self.removal.dirty.insert(place.segment);
             self.condemn_if_settled(place.segment);
@@ -238,24 +238,28 @@ impl Spool {
                 why,
             });
         } else if let Some(segment) = self.segments.get_mut(&place.segment) {
-            segment.held = segment.held.saturating_sub(1);
+            segment.let_go(held.signal, held.items);
             self.replayer.look_again(place.segment);
         }
     }
 
     /// Begins to read what is next in the configured order: records of at most `bytes_max` bytes of
-    /// body, or one that is larger. [`Event::Replayed`] ends it.
+    /// body, or one that is larger, of the signals whose place in `signals` says so (by
+    /// [`Signal::index`](crate::signal::Signal::index)). [`Event::Replayed`] ends it.
     ///
     /// False when nothing is to be replayed, when a replay is under way, or when reading has failed
     /// just now.
-    pub fn replay(&mut self, bytes_max: usize, now: Instant) -> bool {
-        self.begin_replay(bytes_max, now)
+    pub fn replay(&mut self, bytes_max: usize, signals: [bool; 4], now: Instant) -> bool {
+        self.begin_replay(bytes_max, signals, now)
     }
 
     /// Takes nothing more; what was taken is still stored, then marks are written and the last
     /// segment is sealed.
     pub fn close(&mut self) {
-        self.is_closing = true;
+        if !self.is_closing {
+            self.is_closing = true;
+            self.removal.try_once_more();
+        }
     }
 
     /// Whether everything is done after [`close`](Self::close).

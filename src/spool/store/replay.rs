@@ -1,6 +1,9 @@
 //! Replay: the next segment's index is loaded, and runs of its records are read.
 
-use std::{collections::BTreeMap, time::Instant};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Instant,
+};
 
 use bytes::Bytes;
 
@@ -26,6 +29,10 @@ const GAP: u64 = 16 << 10;
 pub(super) struct Replayer {
     /// Bytes that are asked for, while a replay is under way.
     wanted: Option<usize>,
+    /// The signals that are asked for.
+    signals: [bool; 4],
+    /// Segments that have nothing more of what is asked for.
+    passed: BTreeSet<SegmentName>,
     is_reading: bool,
     /// The segment whose index is loaded for it.
     loaded: Option<SegmentName>,
@@ -110,13 +117,22 @@ impl Replayer {
 }
 
 impl Spool {
-    pub(super) fn begin_replay(&mut self, bytes_max: usize, now: Instant) -> bool {
+    pub(super) fn begin_replay(
+        &mut self,
+        bytes_max: usize,
+        signals: [bool; 4],
+        now: Instant,
+    ) -> bool {
         let trouble = self.replayer.trouble.as_ref();
         if self.is_closing
             || self.replayer.wanted.is_some()
             || trouble.is_some_and(|it| now < it.until)
-            || self.candidate(now).is_none()
         {
+            return false;
+        }
+        self.replayer.signals = signals;
+        self.replayer.passed.clear();
+        if self.candidate(now).is_none() {
             return false;
         }
         self.replayer.wanted = Some(bytes_max);
@@ -126,7 +142,14 @@ impl Spool {
     /// The segment that is replayed next.
     fn candidate(&self, now: Instant) -> Option<SegmentName> {
         let has_more = |(name, segment): &(&SegmentName, &Segment)| {
-            if !segment.is_readable() || segment.left <= segment.held {
+            // A record without items shows in no signal's count.
+            let signals = self.replayer.signals;
+            let is_wanted = signals == [true; 4] || segment.has_items_of(signals);
+            if !segment.is_readable()
+                || segment.left <= segment.held
+                || !is_wanted
+                || self.replayer.passed.contains(*name)
+            {
                 return false;
             }
             let unread = self.replayer.unread.get(name);
@@ -177,8 +200,11 @@ impl Spool {
             }
             let left_now = self.segments.get(&name).map_or(0, |it| it.left);
             if left_now == left {
-                debug_assert!(false, "{name} has records left, and none is found");
-                return self.end_replay(Vec::new());
+                debug_assert!(
+                    self.replayer.signals != [true; 4],
+                    "{name} has records left, and none is found"
+                );
+                self.replayer.passed.insert(name);
             }
         }
     }
@@ -304,6 +330,9 @@ impl Spool {
             if std::mem::take(&mut is_first) {
                 self.replayer.next = step;
             }
+            if !self.replayer.signals[entry.signal.index()] {
+                continue;
+            }
             let doubt = self.replayer.doubtful.get(&place);
             if doubt.is_some_and(|it| now < it.until) {
                 continue;
@@ -426,7 +455,7 @@ impl Spool {
                 Some(record) => {
                     self.replayer.doubtful.remove(&place);
                     self.held.insert(place, Held::of(entry));
-                    segment.held += 1;
+                    segment.hold(entry.signal.index(), entry.items);
                     records.push((place, record));
                 }
                 None => {

@@ -56,6 +56,11 @@ impl Removal {
         self.under_way == 0 && (self.condemned.is_empty() || self.trouble.is_some())
     }
 
+    /// At the end each is tried once, whatever failed before.
+    pub fn try_once_more(&mut self) {
+        self.trouble = None;
+    }
+
     pub fn next_at(&self) -> Option<Instant> {
         let waits = !self.condemned.is_empty();
         self.trouble.as_ref().filter(|_| waits).map(|it| it.until)
@@ -162,7 +167,7 @@ impl Spool {
         let records = u64::from(segment.left.saturating_sub(segment.held));
         let mut items = std::mem::take(&mut segment.items);
         segment.left = 0;
-        segment.held = 0;
+        segment.let_all_go();
         for (_, held) in self.held.range_mut(Segment::places(name)) {
             held.gone = Some(why);
             if let Some(items) = items.get_mut(held.signal) {

@@ -278,7 +278,7 @@ impl Spool {
                 ordinal: entry.ordinal,
             };
             segment.add(&entry);
-            segment.held += 1;
+            segment.hold(entry.signal.index(), entry.items);
             segment.index.get_or_insert_default().push(entry);
             self.held.insert(place, Held::of(&entry));
             self.events.push_back(Event::Stored(ticket, place));

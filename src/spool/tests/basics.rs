@@ -6,6 +6,7 @@ use super::{
     super::{Event, OnFull, Op, Refused, ReplayOrder, State, Why, sim::Faults},
     rig::{Rig, settings},
 };
+use crate::signal::Signal;
 
 fn dropped(rig: &Rig, why: Why) -> u64 {
     let dropped = rig.events.iter().filter_map(|event| match event {
@@ -67,7 +68,10 @@ fn all_comes_back_in_order_and_then_nothing_is_left_on_disk() {
         }
         assert!(rig.disk.found().len() > 5, "several segments");
         let held: Vec<_> = rig.stored.values().copied().collect();
-        assert!(!rig.spool.replay(1, rig.now), "all of it is held");
+        assert!(
+            !rig.spool.replay(1, [true; 4], rig.now),
+            "all of it is held"
+        );
         held.iter().for_each(|place| rig.spool.release(*place));
         let mut expected: Vec<u64> = (0..200).collect();
         if order == ReplayOrder::NewestFirst {
@@ -223,7 +227,7 @@ fn a_vanished_disk_counts_nothing_as_damaged_and_comes_back() {
     rig.run();
     rig.disk.faults.is_gone = true;
     for _ in 0..600 {
-        rig.spool.replay(1 << 20, rig.now);
+        rig.spool.replay(1 << 20, [true; 4], rig.now);
         rig.run();
         rig.pass(Duration::from_secs(1));
     }
@@ -233,4 +237,28 @@ fn a_vanished_disk_counts_nothing_as_damaged_and_comes_back() {
     rig.pass(Duration::from_secs(31));
     assert_eq!(rig.replay_all().len(), 100);
     assert_eq!(rig.spool.status().state, State::Working);
+}
+
+#[test]
+fn only_signals_that_are_asked_for_are_replayed() {
+    let mut rig = Rig::new(settings(), 1);
+    for number in 0..400 {
+        rig.append(number, 1_000).unwrap();
+        rig.run();
+    }
+    assert!(rig.disk.found().len() > 3, "in several segments");
+    let places: Vec<_> = rig.stored.values().copied().collect();
+    places.iter().for_each(|place| rig.spool.release(*place));
+    let only_metrics = Signal::ALL.map(|signal| signal == Signal::Metrics);
+    while rig.spool.replay(16 << 10, only_metrics, rig.now) {
+        rig.run();
+    }
+    let seen: Vec<u64> = rig.replayed.iter().map(|(_, number)| *number).collect();
+    let metrics: Vec<u64> = (0..400).filter(|it| it % 4 == 1).collect();
+    assert_eq!(seen, metrics);
+    for (place, _) in std::mem::take(&mut rig.replayed) {
+        rig.spool.settle(place);
+    }
+    let others: Vec<u64> = (0..400).filter(|it| it % 4 != 1).collect();
+    assert_eq!(rig.replay_all(), others);
 }

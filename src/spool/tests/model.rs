@@ -135,7 +135,9 @@ impl Model {
                 }
             }
             16 | 17 => {
-                rig.spool.replay(self.random.below(20_000), rig.now);
+                let bytes_max = self.random.below(20_000);
+                let signals = [(); 4].map(|()| self.random.chance(700));
+                rig.spool.replay(bytes_max, signals, rig.now);
             }
             _ => {
                 let millis = [1, 100, 1_000, 2_000, 31_000][self.random.below(5)];
@@ -186,7 +188,7 @@ impl Model {
             while !self.held.is_empty() {
                 self.let_go(rig, 0, true);
             }
-            if !rig.spool.replay(1 << 20, rig.now) {
+            if !rig.spool.replay(1 << 20, [true; 4], rig.now) {
                 rig.pass(Duration::from_secs(1));
             }
         }

@@ -209,7 +209,7 @@ impl Rig {
     pub fn replay_all(&mut self) -> Vec<u64> {
         let mut all = Vec::new();
         self.run();
-        while self.spool.replay(16 << 10, self.now) {
+        while self.spool.replay(16 << 10, [true; 4], self.now) {
             self.run();
             for (place, number) in std::mem::take(&mut self.replayed) {
                 self.spool.settle(place);

@@ -58,6 +58,8 @@ pub(crate) enum Behaviour {
     },
     /// Refuses it as bad where it holds the item with this id, and takes it otherwise.
     Poison(u64),
+    /// Refuses it as too large where it has more bytes than this, and takes it otherwise.
+    TooLarge(usize),
 }
 
 /// One request as it arrived.
@@ -384,7 +386,15 @@ impl Inner {
             Behaviour::Poison(id) if ids_in(received.signal, &received.body).contains(&id) => {
                 return bad;
             }
-            Behaviour::Poison(_) => None,
+            Behaviour::TooLarge(bytes_max) if received.body.len() > bytes_max => {
+                return Verdict::Refused {
+                    code: Code::ResourceExhausted,
+                    delay: None,
+                    status: 413,
+                    retry_after: None,
+                };
+            }
+            Behaviour::Poison(_) | Behaviour::TooLarge(_) => None,
         };
         // Written down before the answer leaves: what a sender is told is never ahead of the log.
         self.log.send_modify(|log| log.accepted.push(received));

@@ -8,7 +8,7 @@ pub(crate) use payload::{Payload, count_ids, ids_in, payload, payload_of_bytes};
 pub(crate) use process::{Otlp, Setup};
 pub(crate) use rpc::{ExportResponse, PartialSuccess, RpcStatus};
 pub(crate) use segment::{Segment, TAKEN};
-pub(crate) use sender::{Answer, Sender, Transport, pack};
+pub(crate) use sender::{Answer, Sender, Transport, grpc_path, pack};
 
 mod codec;
 mod collector;
