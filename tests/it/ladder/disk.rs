@@ -79,7 +79,11 @@ async fn with_a_dead_collector_the_disk_takes_everything_and_gives_it_all_back()
         assert_eq!(ledger.items(signal, "delivered"), 20.0, "{signal}");
     }
     assert!(otlp.terminate().await.success(), "{}", otlp.log());
-    assert_eq!(segments(folder.path()), 0, "what is delivered needs no file");
+    assert_eq!(
+        segments(folder.path()),
+        0,
+        "what is delivered needs no file"
+    );
 }
 
 /// A signal with a collector of its own does not wait behind the backlog of another.

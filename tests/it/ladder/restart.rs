@@ -50,7 +50,10 @@ async fn the_spool_outlives_a_kill_and_another_number_of_shards() {
             .await;
         assert_eq!(ledger.items(Signal::Logs, "received"), ids.len() as f64);
         let received = [("signal", "logs"), ("transport", "spool")];
-        assert_eq!(ledger.sum("otlp_receiver_received_items_total", &received), ids.len() as f64);
+        assert_eq!(
+            ledger.sum("otlp_receiver_received_items_total", &received),
+            ids.len() as f64
+        );
         assert!(otlp.terminate().await.success(), "{}", otlp.log());
         assert_eq!(segments(folder.path()), 0, "{before} then {after} shards");
     }

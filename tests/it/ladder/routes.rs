@@ -6,9 +6,7 @@ use otlp::signal::Signal;
 use tokio::task::JoinSet;
 
 use super::{UNAVAILABLE, breaker, degrading, hasty, send, send_taken};
-use crate::support::{
-    Behaviour, Collector, Setup, Transport, payload, payload_of_bytes, within,
-};
+use crate::support::{Behaviour, Collector, Setup, Transport, payload, payload_of_bytes, within};
 
 #[tokio::test]
 async fn of_two_collectors_the_one_that_works_takes_all_at_once() {
@@ -58,7 +56,11 @@ async fn the_fallback_takes_over_and_gives_back_when_the_collector_is_well() {
     assert!(fallback.read(|log| log.arrived.is_empty()), "not yet");
     primary.behave(UNAVAILABLE);
     send_taken(&otlp, Signal::Traces, 20).await;
-    assert_eq!(primary.read(|log| log.arrived.len()), 3 + 2, "then it stays");
+    assert_eq!(
+        primary.read(|log| log.arrived.len()),
+        3 + 2,
+        "then it stays"
+    );
     assert_eq!(fallback.accepted_ids(Signal::Traces).len(), 40);
     let active = [("signal", "traces"), ("strategy", "use_fallback")];
     otlp.until_ledger("degraded", |now| {
@@ -168,9 +170,7 @@ async fn a_batch_that_is_too_large_is_cut_and_the_limit_is_remembered() {
                 calls.spawn(async move { sender.send(&sent).await });
                 if number == 0 {
                     collector
-                        .until("the first is under way", |log| {
-                            log.arrived.len() > before.0
-                        })
+                        .until("the first is under way", |log| log.arrived.len() > before.0)
                         .await;
                 }
             }
@@ -182,9 +182,10 @@ async fn a_batch_that_is_too_large_is_cut_and_the_limit_is_remembered() {
                 answers.iter().all(crate::support::Answer::accepted),
                 "{protocol}: {answers:?}"
             );
-            refused.push(collector.read(|log| {
-                (log.arrived.len() - before.0) - (log.accepted.len() - before.1)
-            }));
+            refused.push(
+                collector
+                    .read(|log| (log.arrived.len() - before.0) - (log.accepted.len() - before.1)),
+            );
         }
         assert!(refused[0] >= 1, "{protocol}: a batch was too large");
         assert_eq!(refused[1..], [0, 0], "{protocol}: none is again");
