@@ -17,10 +17,11 @@ PROVE := $(dir $(OTLP_BINARY))loadtest
 KEPT = --ledger proofs/ledger.csv --commit "$$(git describe --always --dirty)"
 KILLS ?= 1000
 CUTS ?= 20
+SIM_SEEDS ?= 100000
 # The modes of acknowledgement that promise to lose nothing.
 SAFE ?= delivered stored
 
-.PHONY: help test lint bench instructions tools rust-test interop-test proof-test kills power-cuts clean
+.PHONY: help test lint bench instructions tools rust-test interop-test proof-test kills simulate power-cuts clean
 
 help: ## Lists what there is.
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -59,6 +60,9 @@ proof-test: ## Thirty kills in each safe mode and a few power cuts, and that the
 kills: ## A thousand kills under load in each safe mode (KILLS=1000); kept in proofs/ledger.csv.
 	$(CARGO) build --locked --workspace
 	for mode in $(SAFE); do $(PROVE) kill --kills $(KILLS) --acknowledge "$$mode" $(KEPT); done
+
+simulate: ## The deliveries through a hundred thousand orders of events (SIM_SEEDS=100000).
+	SIM_SEEDS=$(SIM_SEEDS) $(CARGO) test --locked --test sim
 
 power-cuts: ## Twenty power cuts (CUTS=20), as root; kept in proofs/ledger.csv.
 	$(CARGO) build --locked --workspace

@@ -191,6 +191,12 @@ impl World {
             assert!(self.now < rested && self.step(), "it does not close");
         }
         self.law_of_the_end();
+        self.ends(false);
+        self.disk.restart();
+        self.starts();
+        let seen = self.now + Duration::from_secs(10);
+        while self.now < seen && self.step() {}
+        self.law_of_a_clean_stop();
     }
 
     fn is_at_rest(&self) -> bool {
