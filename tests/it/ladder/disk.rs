@@ -88,7 +88,6 @@ async fn with_a_dead_collector_the_disk_takes_everything_and_gives_it_all_back()
 
 /// A signal with a collector of its own does not wait behind the backlog of another.
 #[tokio::test]
-#[ignore = "the spool is read back in its order, whatever the signal: what is first is tried first"]
 async fn the_backlog_of_a_dead_collector_holds_no_other_signal_back() {
     let (dead, alive) = (Collector::start().await, Collector::start().await);
     let folder = TempDir::new().unwrap();
@@ -146,6 +145,33 @@ async fn stored_means_that_it_is_written_before_its_sender_hears_ok() {
         .until_ledger("all is delivered", |now| of(now, "stored") == 0.0)
         .await;
     assert_eq!(of(&ledger, "delivered"), 300.0);
+}
+
+/// Its senders never waited for the collector, so its breaker is nothing to them.
+#[tokio::test]
+async fn stored_goes_on_while_no_collector_may_be_called() {
+    let collector = Collector::start().await;
+    let folder = TempDir::new().unwrap();
+    let setup = hasty(Setup::to([&collector])).set("OTLP_ACKNOWLEDGE", "stored");
+    let otlp = spooling(setup, folder.path()).start().await;
+    let address = collector.stop().await;
+    let mut ids = Vec::new();
+    within("the breaker is open", async {
+        while breaker(&otlp.ledger().await, address) == 0.0 {
+            ids.extend(send_taken(&otlp, Signal::Traces, 1).await);
+        }
+    })
+    .await;
+    ids.extend(send_taken(&otlp, Signal::Traces, 20).await);
+    let ledger = otlp.ledger().await;
+    ledger.assert_balanced();
+    assert_eq!(of(&ledger, "refused"), 0.0);
+    let collector = Collector::start_at(address).await;
+    until_arrived(&collector, Signal::Traces, &ids).await;
+    let ledger = otlp
+        .until_ledger("nothing is left", |now| of(now, "stored") == 0.0)
+        .await;
+    assert_eq!(of(&ledger, "delivered"), ids.len() as f64);
 }
 
 #[tokio::test]
