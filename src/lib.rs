@@ -11,9 +11,10 @@
 //! | 5 | its body is read as it lies | [`receiver`] |
 //! | 6 | the walk proves the bytes, unpacked within a bound, and counts the items | [`wire`] |
 //! | 7 | it joins the open batch of its signal | [`batch`] |
-//! | 8 | the sealed batch goes to a collector | [`exporter`] |
-//! | 9 | one outcome answers every request of the batch, once | [`batch`] |
-//! | 10 | the sender hears it | [`receiver`] |
+//! | 8 | which way the sealed batch goes: a collector, the fallback, the disk, or later | [`delivery`] |
+//! | 9 | it goes to a collector | [`exporter`] |
+//! | 10 | one outcome answers every request of the batch, once | [`delivery`] |
+//! | 11 | the sender hears it | [`receiver`] |
 //!
 //! [`shard`] builds one core's whole world from these rooms; nothing else joins `receiver` and
 //! `exporter`, which do not know each other.

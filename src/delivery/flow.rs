@@ -30,14 +30,19 @@ pub(super) enum Step {
 }
 
 impl Delivery {
-    /// Sends what may go now, signal by signal.
+    /// Sends what may go now, signal by signal, each in its turn: where places are few, no signal
+    /// keeps them from another.
     pub(super) fn dispatch(&mut self, now: Instant) -> Option<Action> {
-        for signal in Signal::ALL {
+        let (before, after) = Signal::ALL.split_at(self.signals_turn);
+        for &signal in after.iter().chain(before) {
             self.blocked_until[signal.index()] = None;
             loop {
                 match self.step(signal, now) {
                     Step::Did => {}
-                    Step::Do(action) => return Some(action),
+                    Step::Do(action) => {
+                        self.signals_turn = (signal.index() + 1) % Signal::ALL.len();
+                        return Some(action);
+                    }
                     Step::Nothing => break,
                 }
             }
@@ -60,10 +65,7 @@ impl Delivery {
         };
         match self.way(signal, Asked::of(&parcel), now) {
             Way::To(collector) => self.start(parcel, collector, now),
-            Way::Full => {
-                self.queues[signal.index()].push_front(parcel);
-                Step::Nothing
-            }
+            Way::Full => self.wait(parcel, now),
             Way::Disk => {
                 self.store_all(parcel.batch, now);
                 Step::Did
@@ -85,6 +87,29 @@ impl Delivery {
     /// Whether nobody but this memory has the data: its senders were told that it is safe.
     fn is_only_here(&self, parcel: &Parcel) -> bool {
         !parcel.batch.is_awaited() && parcel.batch.stored_items() == 0
+    }
+
+    /// Keeps what has no place yet, for as long as its senders wait.
+    fn wait(&mut self, parcel: Parcel, now: Instant) -> Step {
+        if parcel.batch.is_awaited() {
+            let until = parcel.batch.sealed_at() + self.operation;
+            if now >= until {
+                self.out_of_time(parcel);
+                return Step::Did;
+            }
+            self.blocked_until[parcel.signal().index()] = Some(until);
+        }
+        self.queues[parcel.signal().index()].push_front(parcel);
+        Step::Nothing
+    }
+
+    fn out_of_time(&mut self, parcel: Parcel) {
+        let refusal = Refusal::retryable(
+            Reason::Timeout,
+            self.default_delay(),
+            "no collector has answered within timeout.operation_timeout",
+        );
+        self.give_up(parcel, refusal);
     }
 
     /// Keeps what is only here until its collector may be called again, or it is too old.
@@ -129,12 +154,7 @@ impl Delivery {
             false => self.operation,
         };
         if timeout.is_zero() {
-            let refusal = Refusal::retryable(
-                Reason::Timeout,
-                self.default_delay(),
-                "no collector has answered within timeout.operation_timeout",
-            );
-            self.give_up(parcel, refusal);
+            self.out_of_time(parcel);
             return Step::Did;
         }
         let Some(place) = self.destinations[collector].begin(parcel.is_small, now) else {
@@ -314,6 +334,10 @@ impl Delivery {
             || !self.retry.class(refusal.reason(), true)
             || self.retry.gives_up(made, first_at, now, is_awaited)
         {
+            if let Some(least) = least {
+                // What lies on the disk of it is not read back before either.
+                self.spooling.pause(now + least);
+            }
             return self.exhausted(parcel, refusal, now);
         }
         self.metrics.attempt_retried(signal, refusal.reason());

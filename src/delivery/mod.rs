@@ -134,6 +134,8 @@ pub struct Delivery {
     routes: [Vec<usize>; 4],
     fallback: Option<usize>,
     turn: usize,
+    /// The signal that goes first next.
+    signals_turn: usize,
     triggers: [Triggers; 4],
     triggers_at: Instant,
     queues: [VecDeque<Parcel>; 4],
@@ -214,6 +216,7 @@ impl Delivery {
             fallback: export.fallback.as_ref().and_then(place_of),
             routes,
             turn: 0,
+            signals_turn: 0,
             triggers: [(); 4].map(|()| Triggers::new(&config.degradation, &config.circuit_breaker)),
             triggers_at: now,
             queues: Default::default(),

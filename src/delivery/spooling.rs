@@ -166,7 +166,7 @@ impl Spooling {
     }
 
     /// Reads nothing back before then.
-    fn pause(&mut self, until: Instant) {
+    pub(super) fn pause(&mut self, until: Instant) {
         self.next_at = self.next_at.max(until);
     }
 
@@ -333,11 +333,11 @@ impl Delivery {
     }
 
     /// Whether what is on the disk is better sent from memory than read back: a collector takes it,
-    /// and no backlog waits in memory.
+    /// and half of the memory is free for what comes in.
     fn is_flowing(&self, signal: Signal, now: Instant) -> bool {
-        let is_short = self.queues[signal.index()].len() < super::BACKLOG_BATCHES;
+        let has_memory = self.budget.used() < self.budget.limit() / 2;
         let way = self.way_of_replayed(signal, now);
-        is_short && matches!(way, Way::To(_) | Way::Full)
+        has_memory && matches!(way, Way::To(_) | Way::Full)
     }
 
     fn dropped(&self, records: u64, items: [u64; 4], why: Why) {

@@ -13,6 +13,7 @@ use super::{
     labels::{Answer, Outcome, REASONS, Settled, Transport, Trigger},
     ledger::Ledger,
     resilience::{COLLECTORS_MAX, CollectorCounters, Degradation, SpoolCounters},
+    summary::Account,
 };
 use crate::{outcome::Reason, signal::Signal};
 
@@ -145,6 +146,14 @@ impl ShardMetrics {
     /// In debug builds, where more is settled than was received.
     pub fn settle(&self, signal: Signal, items: u64, how: Settled) {
         self.ledgers[signal.index()].settle(items, how);
+    }
+
+    /// The ledger of a signal as it stands now; for any thread.
+    ///
+    /// - Cost: a read of some 100 words.
+    #[must_use]
+    pub fn account(&self, signal: Signal) -> Account {
+        Account::new(signal, &self.ledgers[signal.index()].read())
     }
 
     /// Counts an answered call. `signal` is `None` where the path named none; `items` is 0 where

@@ -172,7 +172,7 @@ impl Latency {
 }
 
 impl Account {
-    fn new(signal: Signal, reading: &Reading) -> Self {
+    pub(super) fn new(signal: Signal, reading: &Reading) -> Self {
         Self {
             signal: signal.name(),
             received: reading.received(),
