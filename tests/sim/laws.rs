@@ -212,11 +212,11 @@ impl World {
         }
     }
 
-    /// Nobody waits for longer than a batch fills and is under way, give or take a late flusher.
+    /// Nobody waits for longer than a batch fills, is under way, and waits behind a younger one.
     fn law_of_patience(&self) {
         let config = &self.plan.config;
         let operation = config.export.timeouts.operation;
-        let longest = config.batch.flush_interval + operation + Duration::from_millis(50);
+        let longest = config.batch.flush_interval + 2 * operation + Duration::from_millis(50);
         if let Some(id) = self.books.waiting().first() {
             let waited = self.now - self.books.requests[usize::try_from(*id).unwrap()].sent_at;
             assert!(waited <= longest, "request {id} has waited for {waited:?}");
