@@ -38,7 +38,7 @@ use world::World;
 const SEEDS: u64 = 1_000;
 
 /// Events of a seed before its faults end.
-const STEPS: u64 = 2_000;
+const STEPS: u64 = 5_000;
 
 /// Threads that the seeds are split over.
 const THREADS: usize = 2;
