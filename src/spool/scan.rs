@@ -189,8 +189,7 @@ impl Scanner {
         let head = rest.get(..RECORD_HEADER).unwrap_or_default();
         if let Some(header) = RecordHeader::decode(head, self.salt, self.at) {
             self.begin(header);
-        } else if head.iter().all(|byte| *byte == 0) {
-            // The fill of a write goes to the end of its block.
+        } else if self.is_fill(head) {
             self.at = align(self.at + 1, BLOCK);
         } else {
             self.step = Step::Lost {
@@ -202,6 +201,13 @@ impl Scanner {
         if self.at >= self.end {
             self.close();
         }
+    }
+
+    /// Whether this is the fill of a write, which goes to the end of its block.
+    fn is_fill(&self, head: &[u8]) -> bool {
+        let left = align(self.at + 1, BLOCK) - self.at;
+        let left = usize::try_from(left).unwrap_or(usize::MAX);
+        head.iter().take(left).all(|byte| *byte == 0)
     }
 
     fn lost(&mut self, rest: &[u8], from: u64, until: u64) {

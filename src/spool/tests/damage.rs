@@ -297,3 +297,21 @@ fn a_record_inside_a_body_needs_the_salt_and_its_own_offset_to_be_taken_for_one(
         assert_eq!(!found.is_empty(), is_taken);
     }
 }
+
+#[test]
+fn the_fill_of_a_write_is_no_damage_however_short_it_is() {
+    for fill in (0..4096).step_by(8) {
+        let mut rig = Rig::new(settings(), 3);
+        // A header of 64 bytes, headers of its own, and a body that leaves `fill` bytes of a block.
+        let bytes = 2 * 4096 - 64 - 5 - fill;
+        rig.append(1, bytes).unwrap();
+        rig.run();
+        rig.append(2, 100).unwrap();
+        rig.run();
+        let name = rig.disk.found()[0].name;
+        let file = rig.disk.contents(name).unwrap();
+        let found = scan(salt(name, file), file);
+        assert_eq!(found.entries.len(), 2, "{fill}");
+        assert!(found.damages.is_empty(), "{fill}: {:?}", found.damages);
+    }
+}
