@@ -98,6 +98,10 @@ async fn request(stream: &mut TcpStream, buffer: &mut BytesMut) -> Option<Bytes>
     };
     let head = buffer.split_to(end);
     let head = std::str::from_utf8(&head).unwrap().to_ascii_lowercase();
+    if head.starts_with("get ") {
+        // A probe of its health; it is of no interest here.
+        return None;
+    }
     let length = head
         .lines()
         .find_map(|line| line.strip_prefix("content-length:"));

@@ -13,7 +13,7 @@ use otlp::signal::Signal;
 use tokio::task::JoinSet;
 
 use act::Act;
-use collector::Collector;
+use collector::{Collector, Wire};
 use table::{Expect, Row, rows};
 
 use crate::support::{Answer, Ledger, Otlp, Setup, Transport, payload, within};
@@ -180,7 +180,6 @@ async fn every_fault_is_told_to_a_sender_that_is_to_repeat_by_itself() {
 
 /// Two attempts fail and the third is taken: the sender hears OK, and nothing of the others.
 #[tokio::test]
-
 async fn every_fault_that_passes_is_tried_again_and_no_sooner_than_it_may() {
     every_row(|row| {
         Box::pin(async move {
@@ -207,14 +206,29 @@ async fn every_fault_that_passes_is_tried_again_and_no_sooner_than_it_may() {
     .await;
 }
 
-/// Every attempt fails: after the last one the sender is told so, once, with a delay.
-#[tokio::test]
+/// What a row says of the collector itself: whether its breaker opens after as many failures as it
+/// takes. One that asks for patience works, and so does one that refuses for good.
+fn opens_breaker(row: &Row) -> bool {
+    let asks_for_patience = match row.wire {
+        Wire::Grpc => matches!(row.act, Act::Grpc(8, _)),
+        // 429 without a gRPC status is UNAVAILABLE to gRPC.
+        Wire::Http1 => matches!(row.act, Act::Http(429, _)),
+    };
+    matches!(row.expect, Expect::Again(_)) && !asks_for_patience
+}
 
+/// Every attempt fails: after the last one the sender is told so, once, with a delay; and the
+/// breaker has opened where that is the collector's fault.
+#[tokio::test]
 async fn every_fault_that_stays_is_told_after_the_last_attempt() {
     every_row(|row| {
         Box::pin(async move {
             let collector = Collector::listening(row.wire, [], row.act.clone());
-            let otlp = forwarder(&collector, &row, &RETRIED).await;
+            let hasty = [
+                ("OTLP_CIRCUIT_BREAKER_MINIMUM_CALLS", "3"),
+                ("OTLP_CIRCUIT_BREAKER_FAILURE_THRESHOLD", "3"),
+            ];
+            let otlp = forwarder(&collector, &row, &[&RETRIED[..], &hasty].concat()).await;
             let sent = payload(Signal::Traces, ITEMS.into());
             let answer = otlp.sender(Transport::Grpc).await.send(&sent).await;
             assert_told(&answer, row.expect, &row.name);
@@ -226,6 +240,9 @@ async fn every_fault_that_stays_is_told_after_the_last_attempt() {
             assert_patient(&collector, &row);
             let ledger = otlp.assert_ledger_adds_up().await;
             assert_counted(&ledger, row.expect, &row.name);
+            let opened = ledger.sum("otlp_circuit_breaker_transitions_total", &[("to", "open")]);
+            let expected = if opens_breaker(&row) { 1.0 } else { 0.0 };
+            assert_eq!(opened, expected, "{}: breakers opened", row.name);
         })
     })
     .await;
@@ -234,7 +251,6 @@ async fn every_fault_that_stays_is_told_after_the_last_attempt() {
 /// What is on disk is tried again until it is taken, however often that is; what can never be
 /// taken is dropped, counted, and not tried again.
 #[tokio::test]
-
 async fn every_fault_that_passes_delivers_what_was_stored() {
     every_row(|row| {
         Box::pin(async move {
