@@ -36,10 +36,10 @@ impl Delivery {
             return self.refuse(batch, refusal);
         }
         if stored > 0 {
-            self.metrics.unstored(signal, stored);
             for place in batch.places() {
                 self.spooling.settle(place);
             }
+            self.metrics.unstored(signal, stored);
         }
         match &outcome {
             Outcome::Accepted => self.metrics.settle(signal, items, Settled::Delivered),

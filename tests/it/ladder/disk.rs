@@ -8,7 +8,8 @@ use tempfile::TempDir;
 use tokio::task::JoinSet;
 
 use super::{
-    UNAVAILABLE, breaker, degrading, hasty, segments, send, send_taken, spooling, until_arrived,
+    UNAVAILABLE, breaker, degrading, hasty, left, segments, send, send_taken, spooling,
+    until_arrived,
 };
 use crate::support::{
     Behaviour, Collector, Ledger, Otlp, Setup, Transport, payload, payload_of_bytes, within,
@@ -71,7 +72,7 @@ async fn with_a_dead_collector_the_disk_takes_everything_and_gives_it_all_back()
     }
     let ledger = otlp
         .until_ledger("nothing is stored any more", |now| {
-            let left = Signal::ALL.map(|signal| now.items(signal, "stored"));
+            let left = Signal::ALL.map(|signal| left(now, signal));
             left == [0.0; 4] && now.sum("otlp_spool_records", &[]) == 0.0
         })
         .await;
@@ -106,9 +107,7 @@ async fn the_backlog_of_a_dead_collector_holds_no_other_signal_back() {
     let alive = Collector::start_at(address).await;
     until_arrived(&alive, Signal::Logs, &logs).await;
     let ledger = otlp
-        .until_ledger("no logs are stored", |now| {
-            now.items(Signal::Logs, "stored") == 0.0
-        })
+        .until_ledger("no logs are stored", |now| left(now, Signal::Logs) == 0.0)
         .await;
     assert_eq!(of(&ledger, "stored"), 10.0, "the others stay");
 }
@@ -142,7 +141,7 @@ async fn stored_means_that_it_is_written_before_its_sender_hears_ok() {
     assert_eq!(of(&ledger, "stored"), 300.0);
     collector.behave(Behaviour::Accept);
     let ledger = otlp
-        .until_ledger("all is delivered", |now| of(now, "stored") == 0.0)
+        .until_ledger("all is delivered", |now| left(now, Signal::Traces) == 0.0)
         .await;
     assert_eq!(of(&ledger, "delivered"), 300.0);
 }
@@ -169,7 +168,7 @@ async fn stored_goes_on_while_no_collector_may_be_called() {
     let collector = Collector::start_at(address).await;
     until_arrived(&collector, Signal::Traces, &ids).await;
     let ledger = otlp
-        .until_ledger("nothing is left", |now| of(now, "stored") == 0.0)
+        .until_ledger("nothing is left", |now| left(now, Signal::Traces) == 0.0)
         .await;
     assert_eq!(of(&ledger, "delivered"), ids.len() as f64);
 }
@@ -191,7 +190,7 @@ async fn a_full_spool_refuses_with_a_delay_and_takes_again_when_it_was_emptied()
     assert!(on_disk <= f64::from(1 << 20), "{on_disk}");
     let collector = Collector::start_at(address).await;
     until_arrived(&collector, Signal::Traces, &taken).await;
-    otlp.until_ledger("the disk is empty", |now| of(now, "stored") == 0.0)
+    otlp.until_ledger("the disk is empty", |now| left(now, Signal::Traces) == 0.0)
         .await;
     // A refusing collector: its requests go to the disk again.
     otlp.until_ledger("closed or on trial", |now| breaker(now, address) != 1.0)
@@ -227,7 +226,7 @@ async fn drop_oldest_counts_what_it_gives_up_and_keeps_what_is_new() {
     assert_eq!(of(&ledger, "stored") + of(&ledger, "dropped"), 60.0);
     let collector = Collector::start_at(address).await;
     let ledger = otlp
-        .until_ledger("the disk is empty", |now| of(now, "stored") == 0.0)
+        .until_ledger("the disk is empty", |now| left(now, Signal::Traces) == 0.0)
         .await;
     let arrived = collector.accepted_ids(Signal::Traces);
     let newest = &ids[ids.len() - arrived.len()..];
@@ -311,7 +310,7 @@ async fn a_full_disk_is_the_next_step_down_and_is_used_again_when_it_has_room() 
     until_arrived(&collector, Signal::Traces, &taken).await;
     until_arrived(&collector, Signal::Traces, &more).await;
     otlp.until_ledger("all is delivered", |now| {
-        of(now, "stored") == 0.0 && now.sum("otlp_spool_broken", &[]) == 0.0
+        left(now, Signal::Traces) == 0.0 && now.sum("otlp_spool_broken", &[]) == 0.0
     })
     .await;
     assert!(otlp.terminate().await.success(), "{}", otlp.log());

@@ -104,3 +104,8 @@ async fn until_arrived(collector: &Collector, signal: Signal, ids: &[u64]) {
         })
         .await;
 }
+
+/// Items of a signal that have no end yet. What leaves the disk waits for a moment before it has one.
+fn left(ledger: &Ledger, signal: Signal) -> f64 {
+    ledger.items(signal, "stored") + ledger.items(signal, "waiting")
+}

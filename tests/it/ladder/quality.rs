@@ -13,7 +13,7 @@ use otlp::signal::Signal;
 use prost::Message;
 use tempfile::TempDir;
 
-use super::{degrading, hasty, spooling, until_arrived};
+use super::{degrading, hasty, left, spooling, until_arrived};
 use crate::support::{Collector, Payload, Setup, Transport, payload};
 
 /// Items of a request; every tenth is one that is to be kept.
@@ -135,7 +135,7 @@ async fn under_pressure_errors_and_warnings_all_arrive_and_the_rest_is_counted()
         };
         until_arrived(&collector, signal, &kept).await;
         let ledger = otlp
-            .until_ledger("nothing is left", |now| now.items(signal, "stored") == 0.0)
+            .until_ledger("nothing is left", |now| left(now, signal) == 0.0)
             .await;
         let sampled = ledger.items(signal, "sampled");
         let delivered = ledger.items(signal, "delivered");
