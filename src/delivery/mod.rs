@@ -319,6 +319,19 @@ impl Delivery {
         self.is_stirred = true;
     }
 
+    /// Whether every request may come in, without a look at its signal: all is well.
+    #[must_use]
+    pub const fn admits_all(&self) -> bool {
+        self.is_clear
+    }
+
+    /// Whether [`Delivery::next_action`] may have something to do: not where a request has only
+    /// joined an open batch.
+    #[must_use]
+    pub const fn has_work(&self) -> bool {
+        self.is_stirred || self.spooling.has_spool()
+    }
+
     /// Whether the open batch of a signal and an encoding holds anything.
     #[must_use]
     pub fn is_open(&self, signal: Signal, encoding: Encoding) -> bool {

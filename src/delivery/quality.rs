@@ -77,7 +77,7 @@ impl Delivery {
     /// How full the memory or the disk is, whichever is fuller: 0 to 1.
     fn pressure(&self) -> f64 {
         let memory = share(self.budget.used(), self.budget.limit());
-        memory.max(self.reported.spool_fill).clamp(0.0, 1.0)
+        memory.max(self.spooling.fill()).clamp(0.0, 1.0)
     }
 }
 

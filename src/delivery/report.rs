@@ -21,8 +21,6 @@ pub(super) struct Reported {
     spool_at: Option<Instant>,
     is_broken: Option<SpoolState>,
     ratios: [Option<f64>; 4],
-    /// The share of the spool that is filled.
-    pub spool_fill: f64,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -113,7 +111,6 @@ impl Delivery {
         self.reported.spool_at = Some(now + SPOOL_INTERVAL);
         let status = spool.status();
         let is_broken = matches!(status.state, State::Broken { .. });
-        self.reported.spool_fill = fill(status.bytes, self.spooling.bytes_max());
         self.metrics.set_spool(
             status.bytes,
             status.records,
@@ -248,9 +245,4 @@ pub(super) const fn result_of(probe: &Probe) -> ProbeResult {
         Probe::Alive => ProbeResult::Alive,
         Probe::Unhealthy(_) => ProbeResult::Unhealthy,
     }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a share need not be exact")]
-fn fill(bytes: u64, bytes_max: u64) -> f64 {
-    bytes as f64 / bytes_max.max(1) as f64
 }

@@ -110,9 +110,16 @@ impl Spooling {
         self.spool.as_ref()
     }
 
-    /// Bytes that the disk may hold of this shard.
-    pub(super) const fn bytes_max(&self) -> u64 {
-        self.bytes_max
+    /// Whether there is a disk.
+    pub(super) const fn has_spool(&self) -> bool {
+        self.spool.is_some()
+    }
+
+    /// The share of the disk that is filled; 0 without one.
+    #[expect(clippy::cast_precision_loss, reason = "a share need not be exact")]
+    pub(super) fn fill(&self) -> f64 {
+        let bytes = self.spool.as_ref().map_or(0, Spool::bytes);
+        bytes as f64 / self.bytes_max.max(1) as f64
     }
 
     /// Whether there is a disk that takes data, as far as is known.

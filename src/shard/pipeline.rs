@@ -59,19 +59,26 @@ impl Pipeline {
 
     /// Whether a request of this signal is worth its reading.
     pub(super) fn admit(&self, signal: Signal) -> Result<(), Refusal> {
-        self.delivery.borrow().admit(signal, rt::now())
+        let delivery = self.delivery.borrow();
+        if delivery.admits_all() {
+            return Ok(());
+        }
+        delivery.admit(signal, rt::now())
     }
 
     /// Takes a request.
     pub(super) fn submit(self: &Rc<Self>, request: ExportRequest) -> Ack {
         let (signal, encoding) = (request.signal, request.encoding);
-        let (ack, has_opened) = {
+        let (ack, has_opened, has_work) = {
             let mut delivery = self.delivery.borrow_mut();
             let was_open = delivery.is_open(signal, encoding);
             let ack = delivery.submit(request, rt::now());
-            (ack, !was_open && delivery.is_open(signal, encoding))
+            let has_opened = !was_open && delivery.is_open(signal, encoding);
+            (ack, has_opened, delivery.has_work())
         };
-        self.pump();
+        if has_work {
+            self.pump();
+        }
         // The flusher has to hear of a batch once; then it watches over it.
         if has_opened {
             self.flush.notify();

@@ -273,6 +273,12 @@ impl Spool {
             && self.removal.has_tried_all()
     }
 
+    /// Bytes on disk.
+    #[must_use]
+    pub const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
     /// How it is.
     ///
     /// - Cost: a look at each segment.
