@@ -129,6 +129,15 @@ impl Endpoint {
         }
     }
 
+    /// Whether a connection to it carries many requests at once: it speaks HTTP/2.
+    #[must_use]
+    pub const fn is_multiplexed(&self) -> bool {
+        matches!(
+            (self.protocol, self.http_version),
+            (Protocol::Grpc, _) | (_, HttpVersion::Http2)
+        )
+    }
+
     /// The path that a signal's requests go to.
     #[must_use]
     pub fn path_of(&self, signal: Signal) -> String {

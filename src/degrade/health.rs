@@ -1,6 +1,6 @@
 //! Whether a collector is well, by what its probes say.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::config::HealthCheck;
 
@@ -24,13 +24,11 @@ pub enum Probe {
 /// unhealthy until `healthy_threshold` in a row were good.
 #[derive(Clone, Debug)]
 pub struct Health {
-    interval: Duration,
     unhealthy_threshold: u32,
     healthy_threshold: u32,
     is_healthy: bool,
     /// Probes in a row that say otherwise than `is_healthy`.
     contrary: u32,
-    next_probe_at: Option<Instant>,
     since: Option<Instant>,
     last_error: Option<String>,
 }
@@ -40,20 +38,13 @@ impl Health {
     #[must_use]
     pub const fn new(settings: &HealthCheck) -> Self {
         Self {
-            interval: settings.interval,
             unhealthy_threshold: settings.unhealthy_threshold,
             healthy_threshold: settings.healthy_threshold,
             is_healthy: true,
             contrary: 0,
-            next_probe_at: None,
             since: None,
             last_error: None,
         }
-    }
-
-    /// Notes that a probe begins: the next one is due an interval later.
-    pub fn probe_begins(&mut self, now: Instant) {
-        self.next_probe_at = Some(now + self.interval);
     }
 
     /// Takes in what a probe found. `Some` where that changes whether the collector is healthy.
@@ -91,12 +82,6 @@ impl Health {
         self.is_healthy
     }
 
-    /// When the next probe is due; `None` before the first, which is due at once.
-    #[must_use]
-    pub const fn next_probe_at(&self) -> Option<Instant> {
-        self.next_probe_at
-    }
-
     /// Since when the collector is as it is, at the earliest since its first probe; `None` before.
     #[must_use]
     pub const fn since(&self) -> Option<Instant> {
@@ -112,6 +97,8 @@ impl Health {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -145,15 +132,11 @@ mod tests {
     }
 
     #[test]
-    fn the_first_probe_is_due_at_once_and_the_next_an_interval_after_it_began() {
-        let now = crate::rt::now();
+    fn nothing_is_known_before_the_first_probe_has_told() {
         let mut health = Health::new(&HealthCheck::default());
-        assert_eq!((health.next_probe_at(), health.since()), (None, None));
-        health.probe_begins(now);
-        let later = now + Duration::from_secs(5);
+        assert_eq!(health.since(), None);
+        let later = crate::rt::now() + Duration::from_secs(5);
         health.probed(Probe::Alive, later);
-        let due = now + Duration::from_secs(30);
-        assert_eq!(health.next_probe_at(), Some(due));
         assert_eq!(health.since(), Some(later));
     }
 

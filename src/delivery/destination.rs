@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::{
-    config::{CircuitBreaker, Endpoint, Export, HealthCheck, HttpVersion, Protocol},
+    config::{CircuitBreaker, Endpoint, Export, HealthCheck},
     degrade::{Breaker, BreakerState, Call, Health, Probe, Transition, Verdict},
     jitter::Jitter,
 };
@@ -44,7 +44,6 @@ pub(super) struct Destination {
     health: Health,
     probed_at: Option<Instant>,
     is_probed: bool,
-    has_told: bool,
     /// The last word of it was that it cannot be reached.
     was_unreachable: bool,
     interval: Duration,
@@ -74,10 +73,7 @@ impl Destination {
         breaker: &CircuitBreaker,
         health: &HealthCheck,
     ) -> Self {
-        let is_multiplexed = matches!(
-            (endpoint.protocol, endpoint.http_version),
-            (Protocol::Grpc, _) | (_, HttpVersion::Http2)
-        );
+        let is_multiplexed = endpoint.is_multiplexed();
         let places = match is_multiplexed {
             true => export.max_concurrent_requests,
             false => export
@@ -93,7 +89,6 @@ impl Destination {
             health: Health::new(health),
             probed_at: None,
             is_probed: false,
-            has_told: false,
             was_unreachable: false,
             interval: health.interval,
             pause: Pause::default(),
@@ -207,7 +202,7 @@ impl Destination {
 
     /// Whether a probe has told anything of it.
     pub(super) const fn was_probed(&self) -> bool {
-        self.has_told
+        self.health.since().is_some()
     }
 
     pub(super) fn is_healthy(&self) -> bool {
@@ -257,7 +252,6 @@ impl Destination {
     /// What a probe came to; says whether the collector was taken out (`false`) or is back.
     pub(super) fn probed(&mut self, probe: Probe, now: Instant) -> Option<bool> {
         self.is_probed = false;
-        self.has_told = true;
         self.probed_at = Some(now);
         // One that answers without a word on its health has something to tell where it did not
         // answer before; else only a call can tell whether it works again.

@@ -17,7 +17,7 @@ use super::{
     head::{Head, head},
 };
 use crate::{
-    config::{Endpoint, Export, HttpVersion, Protocol, Timeouts},
+    config::{Endpoint, Export, Protocol, Timeouts},
     encoding::Encoding,
     metrics::ShardMetrics,
     net::Buffers,
@@ -82,7 +82,6 @@ pub struct Collector {
     connections: RefCell<Vec<Rc<Connection>>>,
     connecting: Cell<usize>,
     awaiting_connection: RefCell<Vec<Waker>>,
-    in_flight_max: usize,
     addresses: RefCell<Addresses>,
 }
 
@@ -96,12 +95,6 @@ struct Addresses {
 
 impl Collector {
     pub(super) fn new(endpoint: Endpoint, resources: Rc<Resources>) -> Self {
-        let in_flight_max = match (endpoint.protocol, endpoint.http_version) {
-            (Protocol::HttpProtobuf, HttpVersion::Http1) => {
-                resources.in_flight_max.min(resources.pool_size)
-            }
-            _ => resources.in_flight_max,
-        };
         let heads = Signal::ALL.map(|signal| {
             Encoding::ALL.map(|encoding| head(&endpoint, signal, encoding, &resources))
         });
@@ -112,7 +105,6 @@ impl Collector {
             connections: RefCell::default(),
             connecting: Cell::new(0),
             awaiting_connection: RefCell::default(),
-            in_flight_max,
             addresses: RefCell::default(),
         }
     }
@@ -215,9 +207,14 @@ impl Collector {
         if !self.is_multiplexed() {
             return self.connect().await;
         }
-        let share = self.in_flight_max.div_ceil(self.resources.pool_size);
+        let Resources {
+            in_flight_max,
+            pool_size,
+            ..
+        } = *self.resources;
+        let share = in_flight_max.div_ceil(pool_size);
         let open = self.connections.borrow().len() + self.connecting.get();
-        if connection.in_flight() >= share && open < self.resources.pool_size {
+        if connection.in_flight() >= share && open < pool_size {
             let collector = Rc::clone(self);
             rt::spawn(async move {
                 // The next request that finds no connection tells an error here.
@@ -246,10 +243,7 @@ impl Collector {
     }
 
     const fn is_multiplexed(&self) -> bool {
-        matches!(
-            (self.endpoint.protocol, self.endpoint.http_version),
-            (Protocol::Grpc, _) | (_, HttpVersion::Http2)
-        )
+        self.endpoint.is_multiplexed()
     }
 
     async fn connect(self: &Rc<Self>) -> Result<Rc<Connection>, String> {

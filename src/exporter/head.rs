@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use super::collector::Resources;
 use crate::{
-    config::{Endpoint, HttpVersion, Protocol},
+    config::{Endpoint, Protocol},
     encoding::Encoding,
     http2::hpack,
     signal::Signal,
@@ -68,7 +68,7 @@ pub(super) fn head(
 pub(super) fn page(endpoint: &Endpoint, path: &str, resources: &Resources) -> Option<Head> {
     let mut headers = HeaderMap::new();
     headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
-    if !is_http2(endpoint) {
+    if !endpoint.is_multiplexed() {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     write(endpoint, "GET", path, headers, &resources.headers)
@@ -101,10 +101,6 @@ fn grpc_headers(timeout: Duration) -> Option<HeaderMap> {
     Some(headers)
 }
 
-fn is_http2(endpoint: &Endpoint) -> bool {
-    endpoint.protocol == Protocol::Grpc || endpoint.http_version == HttpVersion::Http2
-}
-
 fn write(
     endpoint: &Endpoint,
     method: &str,
@@ -112,7 +108,7 @@ fn write(
     mut headers: HeaderMap,
     own: &HeaderMap,
 ) -> Option<Head> {
-    if is_http2(endpoint) {
+    if endpoint.is_multiplexed() {
         return Some(Head::Http2(block(endpoint, method, path, &headers, own)));
     }
     let authority = HeaderValue::try_from(endpoint.authority()).ok()?;

@@ -10,7 +10,6 @@ use super::{
     process::Process,
     resilience::CollectorCounters,
     shard::ShardMetrics,
-    status::{self, Collector},
     summary::Summary,
     text::Series,
 };
@@ -96,13 +95,6 @@ impl Registry {
     pub fn summary(&self, now: SystemTime) -> Summary {
         let shards = self.groups(View { per_shard: true }, now);
         Summary::new(&self.facts(), &Group::new(None, &self.shards, now), &shards)
-    }
-
-    /// Each collector, as all shards together see it.
-    #[must_use]
-    pub fn collectors(&self) -> Vec<Collector> {
-        let boards = self.shards.iter().map(|shard| shard.board.read());
-        status::collectors(&boards.collect::<Vec<_>>())
     }
 
     fn facts(&self) -> Facts {
