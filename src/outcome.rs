@@ -395,6 +395,12 @@ impl Refusal {
         }
     }
 
+    /// How long the collector asked to wait at least; a delay of 0 stands for none of its own.
+    #[must_use]
+    pub fn named_delay(&self) -> Option<Duration> {
+        self.retry_after().filter(|delay| !delay.is_zero())
+    }
+
     /// The sentence for a person.
     #[must_use]
     pub fn message(&self) -> &str {
@@ -449,7 +455,7 @@ impl Attempt {
         let refused = |reason, error| Outcome::Refused(Refusal::retryable(reason, delay, error));
         match self {
             Self::Answered(Outcome::Refused(refusal))
-                if refusal.retry_after() == Some(Duration::ZERO) =>
+                if refusal.is_retryable() && refusal.named_delay().is_none() =>
             {
                 Outcome::Refused(refusal.with_delay(delay))
             }

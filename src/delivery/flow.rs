@@ -19,6 +19,7 @@ use crate::{
 ///
 /// - Source: chosen: more than a pool has by default; beyond that something else is wrong.
 const STALE_MAX: u32 = 8;
+
 /// How far one step came.
 pub(super) enum Step {
     /// Something was done, and there may be more.
@@ -53,15 +54,15 @@ impl Delivery {
     /// Takes the next parcel of a signal one step further. What was read back from the disk goes
     /// behind all that is live, but for one batch at a time, so that it gets on in any case.
     fn step(&mut self, signal: Signal, now: Instant) -> Step {
-        if self.spooling.in_flight == 0 {
+        let queue = &self.queues[signal.index()];
+        if self.spooling.in_flight == 0 || queue.is_empty() {
             match self.step_replayed(signal, now) {
                 Step::Nothing => {}
                 step => return step,
             }
         }
-        let queue = &mut self.queues[signal.index()];
-        let Some(parcel) = queue.pop_front() else {
-            return self.step_replayed(signal, now);
+        let Some(parcel) = self.queues[signal.index()].pop_front() else {
+            return Step::Nothing;
         };
         match self.way(signal, Asked::of(&parcel), now) {
             Way::To(collector) => self.start(parcel, collector, now),
@@ -75,18 +76,13 @@ impl Delivery {
                 self.again(parcel, refusal, Some(left), now);
                 Step::Did
             }
-            Way::Out(left) if self.is_only_here(&parcel) => self.hold(parcel, left, now),
+            Way::Out(left) if parcel.is_only_here() => self.hold(parcel, left, now),
             Way::Out(left) => {
                 let refusal = self.circuit_open(signal, left);
                 self.settle(parcel.batch, Outcome::Refused(refusal));
                 Step::Did
             }
         }
-    }
-
-    /// Whether nobody but this memory has the data: its senders were told that it is safe.
-    fn is_only_here(&self, parcel: &Parcel) -> bool {
-        !parcel.batch.is_awaited() && parcel.batch.stored_items() == 0
     }
 
     /// Keeps what has no place yet, for as long as its senders wait.
@@ -283,7 +279,7 @@ impl Delivery {
     /// What a collector's refusal means for what it refused.
     fn refused(&mut self, parcel: Parcel, collector: usize, refusal: Refusal, now: Instant) {
         if refusal.is_retryable() {
-            let least = refusal.retry_after().filter(|delay| !delay.is_zero());
+            let least = refusal.named_delay();
             return self.again(parcel, refusal, least, now);
         }
         if parcel.batch.requests() > 1 && settle::is_about_content(&refusal) {
@@ -328,7 +324,7 @@ impl Delivery {
         let made = parcel.attempts.max(1);
         let delay = self.retry.delay(made, least, self.jitter.fraction());
         let is_too_late = is_awaited && now + delay >= parcel.batch.sealed_at() + self.operation;
-        let is_safer_on_disk = self.is_draining && !is_awaited && self.can_store(signal, now);
+        let is_safer_on_disk = self.is_draining && !is_awaited && self.can_store(now);
         if is_too_late
             || is_safer_on_disk
             || !self.retry.class(refusal.reason(), true)
@@ -360,14 +356,14 @@ impl Delivery {
                 parcel.attempts = 0;
                 self.queues[signal.index()].push_front(parcel);
             }
-            _ if self.can_store(signal, now) => self.store_all(parcel.batch, now),
+            _ if self.can_store(now) => self.store_all(parcel.batch, now),
             _ => self.give_up(parcel, refusal),
         }
     }
 
     /// Answers with a refusal that carries a delay.
     fn give_up(&mut self, parcel: Parcel, refusal: Refusal) {
-        let delay = refusal.retry_after().filter(|delay| !delay.is_zero());
+        let delay = refusal.named_delay();
         let delay = delay.unwrap_or_else(|| self.default_delay());
         let refusal = refusal.with_delay(delay);
         self.settle(parcel.batch, Outcome::Refused(refusal));

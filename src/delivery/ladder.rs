@@ -58,7 +58,7 @@ impl Delivery {
         if let Some(way) = self.fallback_way(asked, now) {
             return way;
         }
-        if self.can_store(signal, now) {
+        if self.can_store(now) {
             return Way::Disk;
         }
         match primaries {
@@ -91,7 +91,7 @@ impl Delivery {
     }
 
     /// Whether the disk takes data in place of a collector.
-    pub(super) fn can_store(&self, _signal: Signal, now: Instant) -> bool {
+    pub(super) fn can_store(&self, now: Instant) -> bool {
         self.degradation.enabled && self.degradation.use_cache && self.spooling.takes(now)
     }
 

@@ -46,13 +46,12 @@ use crate::{
     metrics::ShardMetrics,
     outcome::{Outcome, Refusal},
     signal::Signal,
-    spool::{self, Spool},
+    spool::{self, Spool, UnixClock},
     wire::{Message, Packer, Unpacker},
 };
 use destination::{Destination, SMALL_PER_PLACE};
 use ladder::{Asked, Way};
 use parcel::Parcel;
-use report::UnixClock;
 use spooling::{Spooling, Then};
 
 /// Sealed batches that wait at most before the shard stops reading.
@@ -258,7 +257,7 @@ impl Delivery {
             return Ok(());
         }
         match self.way(signal, Asked::BATCH, now) {
-            Way::Out(left) if !self.can_store(signal, now) => Err(self.circuit_open(signal, left)),
+            Way::Out(left) if !self.can_store(now) => Err(self.circuit_open(signal, left)),
             _ => Ok(()),
         }
     }
@@ -296,7 +295,7 @@ impl Delivery {
         }
     }
 
-    /// Queues a sealed batch: whole, or request by request where it is not merged.
+    /// Queues a sealed batch.
     fn seal(&mut self, batch: Batch) {
         let signal = batch.signal();
         self.metrics.batch_sealed(
@@ -309,14 +308,21 @@ impl Delivery {
         if !batch.is_awaited() {
             self.unfilled_at[signal.index()] = Some(batch.sealed_at() + UNAWAITED_PAUSE);
         }
-        if self.goes_on_alone(signal, batch.encoding()) {
-            let requests = batch.into_requests().into_iter();
-            self.queues[signal.index()]
-                .extend(requests.map(|request| Parcel::new(request, true, false)));
-        } else {
-            self.queues[signal.index()].push_back(Parcel::new(batch, false, false));
-        }
+        let parcels = self.parcels(batch, false);
+        self.queues[signal.index()].extend(parcels);
         self.is_stirred = true;
+    }
+
+    /// What is sent of a sealed batch: it as a whole, or each of its requests where they are not
+    /// merged.
+    fn parcels(&self, batch: Batch, is_replayed: bool) -> Vec<Parcel> {
+        let is_small = self.goes_on_alone(batch.signal(), batch.encoding());
+        let parts = match is_small {
+            true => batch.into_requests(),
+            false => vec![batch],
+        };
+        let parcel = |part| Parcel::new(part, is_small, is_replayed);
+        parts.into_iter().map(parcel).collect()
     }
 
     /// Whether every request may come in, without a look at its signal: all is well.
@@ -406,8 +412,10 @@ impl Delivery {
     /// CPU that a span costs. Memory is for a collector that pauses.
     #[must_use]
     pub fn has_backlog(&self, now: Instant) -> bool {
-        let waiting: usize = self.queues.iter().flatten().map(Parcel::share).sum();
-        waiting >= BACKLOG_BATCHES * SMALL_PER_PLACE
+        // A parcel weighs one at least: no more of them need be looked at, however many wait.
+        const ENOUGH: usize = BACKLOG_BATCHES * SMALL_PER_PLACE;
+        let first = self.queues.iter().flatten().take(ENOUGH);
+        first.map(Parcel::share).sum::<usize>() >= ENOUGH
             && now.saturating_duration_since(self.answered_at) < STALLED
             && self
                 .destinations

@@ -73,6 +73,11 @@ impl Parcel {
         }
     }
 
+    /// Whether nobody but this memory has the data: its senders were told that it is safe.
+    pub(super) fn is_only_here(&self) -> bool {
+        !self.batch.is_awaited() && self.batch.stored_items() == 0
+    }
+
     /// What it weighs among those that wait, in parts of a place.
     pub(super) const fn share(&self) -> usize {
         if self.is_small { 1 } else { SMALL_PER_PLACE }

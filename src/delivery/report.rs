@@ -8,7 +8,7 @@ use crate::{
     metrics::{Degraded, ProbeResult, SpoolState, Strategy},
     outcome::Refusal,
     signal::Signal,
-    spool::State,
+    spool::{State, UnixClock},
 };
 
 /// How often the figures of the spool are told.
@@ -31,29 +31,6 @@ struct Told {
     is_failing: bool,
 }
 
-/// Unix time, as far as the clock that only goes forward tells it.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct UnixClock {
-    started: Instant,
-    nanos: u64,
-}
-
-impl UnixClock {
-    pub(super) const fn new(started: Instant, nanos: u64) -> Self {
-        Self { started, nanos }
-    }
-
-    pub(super) fn nanos(self, now: Instant) -> u64 {
-        let since = now.saturating_duration_since(self.started).as_nanos();
-        self.nanos
-            .saturating_add(u64::try_from(since).unwrap_or(u64::MAX))
-    }
-
-    fn system_time(self, at: Instant) -> SystemTime {
-        SystemTime::UNIX_EPOCH + Duration::from_nanos(self.nanos(at))
-    }
-}
-
 impl Delivery {
     /// Tells what has changed since the last time.
     pub(super) fn report(&mut self, now: Instant) {
@@ -72,7 +49,7 @@ impl Delivery {
                 );
                 self.metrics
                     .breaker_transition(collector, transition.to.number());
-                since = Some(self.unix.system_time(transition.at));
+                since = Some(system_time(self.unix, transition.at));
             }
             let is = Told {
                 breaker: destination.breaker(now).number(),
@@ -131,7 +108,7 @@ impl Delivery {
             State::Broken { error, since } => (Some(error.to_string()), since),
             State::Working => (None, now),
         };
-        let since = self.unix.system_time(since);
+        let since = self.system_time(since);
         self.metrics.post(|board| {
             if let Some(spool) = &mut board.spool {
                 spool.state = state;
@@ -201,7 +178,7 @@ impl Delivery {
         self.metrics.degradation_changed(signal, is_active);
         let degraded = active.map(|active| Degraded {
             strategies,
-            since: self.unix.system_time(active.since),
+            since: self.system_time(active.since),
             why: active.why.to_string(),
         });
         self.metrics
@@ -221,12 +198,20 @@ impl Delivery {
             .map(|(strategy, _)| strategy)
     }
 
+    fn system_time(&self, at: Instant) -> SystemTime {
+        system_time(self.unix, at)
+    }
+
     pub(super) fn set_ratio(&mut self, signal: Signal, ratio: f64) {
         let told = &mut self.reported.ratios[signal.index()];
         if told.replace(ratio) != Some(ratio) {
             self.metrics.set_sampling_ratio(signal, ratio);
         }
     }
+}
+
+fn system_time(clock: UnixClock, at: Instant) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_nanos(clock.nanos(at))
 }
 
 /// What a change is about, for a person.

@@ -140,6 +140,14 @@ impl Spooling {
         }
     }
 
+    /// Lets go of a batch that was read back: it stays on the disk.
+    fn let_go(&mut self, batch: Batch) {
+        for place in batch.places() {
+            self.release(place);
+        }
+        batch.discard();
+    }
+
     pub(super) fn next_op(&mut self, now: Instant) -> Option<(OpId, Op)> {
         self.spool.as_mut()?.next_op(now)
     }
@@ -451,14 +459,8 @@ impl Delivery {
     fn queue_replayed(&mut self, sealed: Option<Batch>) {
         let Some(batch) = sealed else { return };
         let signal = batch.signal();
-        let is_small = self.goes_on_alone(signal, batch.encoding());
-        let queue = &mut self.spooling.replayed[signal.index()];
-        if is_small {
-            let requests = batch.into_requests().into_iter();
-            queue.extend(requests.map(|request| Parcel::new(request, true, true)));
-        } else {
-            queue.push_back(Parcel::new(batch, false, true));
-        }
+        let parcels = self.parcels(batch, true);
+        self.spooling.replayed[signal.index()].extend(parcels);
     }
 
     /// Sends the next batch that was read back, where there is room beside what is live.
@@ -486,24 +488,19 @@ impl Delivery {
         }
     }
 
-    /// Lets go of a batch that was read back: it stays on the disk.
+    /// Lets go of a batch that was read back, and reads nothing back for a while.
     pub(super) fn put_back(&mut self, batch: Batch, pause: Duration, now: Instant) {
-        for place in batch.places() {
-            self.spooling.release(place);
-        }
+        self.spooling.let_go(batch);
         self.spooling.pause(now + pause);
-        batch.discard();
     }
 
     /// Lets go of everything that was read back.
     pub(super) fn stop_replay(&mut self) {
-        for queue in std::mem::take(&mut self.spooling.replayed) {
-            for parcel in queue {
-                for place in parcel.batch.places() {
-                    self.spooling.release(place);
-                }
-                parcel.batch.discard();
-            }
+        for parcel in std::mem::take(&mut self.spooling.replayed)
+            .into_iter()
+            .flatten()
+        {
+            self.spooling.let_go(parcel.batch);
         }
     }
 }

@@ -18,6 +18,7 @@
 //! damaged is found by its checksum, skipped alone, and counted.
 
 mod backoff;
+mod clock;
 mod directory;
 mod event;
 pub mod format;
@@ -33,6 +34,7 @@ mod settings;
 pub mod sim;
 mod store;
 
+pub use clock::UnixClock;
 pub use directory::{Directory, OpenError, assign, read_small, segments};
 pub use event::{Event, Refused, State, Status, Why};
 pub use name::{FoundSegment, SegmentName};

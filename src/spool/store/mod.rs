@@ -22,7 +22,7 @@ use self::{
 };
 use super::{
     DiskError, Done, Event, FoundSegment, Op, OpId, Place, Record, Refused, SegmentName, Settings,
-    State, Status, Ticket,
+    State, Status, Ticket, UnixClock,
     backoff::Trouble,
     segment::{Kind, Segment},
 };
@@ -38,7 +38,7 @@ pub struct Spool {
     /// Salts are drawn from this.
     salt: u64,
     /// The same moment on both clocks.
-    clock: (Instant, u64),
+    clock: UnixClock,
     segments: BTreeMap<SegmentName, Segment>,
     last_sequence: u64,
     /// The length of all files.
@@ -89,7 +89,7 @@ impl Spool {
             },
             shard,
             salt,
-            clock: (now, unix_nanos),
+            clock: UnixClock::new(now, unix_nanos),
             last_sequence: found.iter().map(|it| it.name.sequence).max().unwrap_or(0),
             bytes: found.iter().map(|it| it.bytes).sum(),
             recovery: Recovery::new(found, settings.order),
@@ -348,15 +348,9 @@ impl Spool {
         }
     }
 
-    fn unix_nanos(&self, now: Instant) -> u64 {
-        let passed = now.saturating_duration_since(self.clock.0).as_nanos();
-        let passed = u64::try_from(passed).unwrap_or(u64::MAX);
-        self.clock.1.saturating_add(passed)
-    }
-
     /// Whether what was taken at this time is too old now.
     fn is_expired(&self, at: u64, now: Instant) -> bool {
         let age_max = u64::try_from(self.settings.age_max.as_nanos()).unwrap_or(u64::MAX);
-        age_max > 0 && at.saturating_add(age_max) < self.unix_nanos(now)
+        age_max > 0 && at.saturating_add(age_max) < self.clock.nanos(now)
     }
 }

@@ -149,7 +149,7 @@ impl Spool {
     }
 
     fn create(&mut self, now: Instant) {
-        let created = self.unix_nanos(now);
+        let created = self.clock.nanos(now);
         self.last_sequence = created.max(self.last_sequence.saturating_add(1));
         let name = SegmentName {
             sequence: self.last_sequence,
