@@ -11,16 +11,16 @@ use std::{
 use bytes::{Buf, Bytes};
 
 use super::{
-    Context,
-    body::{self, Reader},
-    connection::{Connection, OpenCall},
+    Context, body,
+    connection::Connection,
     date::Date,
-    export::{self, Counted, Opened},
+    export::{Counted, Opened},
+    in_call::{InCall, Progress},
     reads::Reading,
     reply,
 };
 use crate::{
-    batch::{Ack, Permit},
+    batch::Permit,
     http1::{
         request::Problem,
         server::{Event, Limits, Server},
@@ -75,21 +75,6 @@ struct Session<'a> {
     date: Date,
     /// The sender has ended, or its socket is broken.
     gone: bool,
-}
-
-/// A call between its head and its answer.
-struct InCall<'a> {
-    counted: Counted,
-    progress: Progress<'a>,
-    _open: OpenCall,
-}
-
-enum Progress<'a> {
-    Reading {
-        reader: Reader<'a>,
-        reading: Reading<'a>,
-    },
-    Waiting(Ack),
 }
 
 impl<'a> Session<'a> {
@@ -208,11 +193,8 @@ impl<'a> Session<'a> {
         match event {
             Event::Head { head, length } => self.begin(&head, length),
             Event::Data(bytes) => {
-                if let Some(InCall {
-                    progress: Progress::Reading { reader, .. },
-                    ..
-                }) = &mut self.call
-                    && let Err(refusal) = reader.push_copy(bytes)
+                if let Some(call) = &mut self.call
+                    && let Err(refusal) = call.push(bytes)
                 {
                     self.close(Outcome::Refused(refusal), false);
                 }
@@ -228,44 +210,23 @@ impl<'a> Session<'a> {
             // A head is remembered without its length.
             call.length = length.map(|length| usize::try_from(length).unwrap_or(usize::MAX));
         }
-        let now = rt::now();
-        let counted = Counted::begin(&opened, now);
-        match export::admit(self.context, self.connection, &opened) {
-            Ok(reader) => {
+        match InCall::begin(self.context, self.connection, &opened, rt::now()) {
+            Ok(call) => {
                 self.http.proceed();
-                self.call = Some(InCall {
-                    counted,
-                    progress: Progress::Reading {
-                        reader,
-                        reading: self.context.reads.begin(now),
-                    },
-                    _open: self.connection.call(),
-                });
+                self.call = Some(call);
             }
-            Err(refusal) => self.write(counted, Outcome::Refused(refusal), false),
+            Err((counted, outcome)) => self.write(counted, outcome, false),
         }
     }
 
     /// The request is whole: it is handed over, and answered at once where that is known.
     fn end(&mut self) {
-        let Some(InCall {
-            mut counted,
-            progress: Progress::Reading { reader, .. },
-            _open,
-        }) = self.call.take()
-        else {
+        let Some(call) = self.call.take() else {
             return;
         };
-        match export::take(self.context, reader, &mut counted).map(Ack::known) {
-            Ok(Ok(outcome)) => self.write(counted, outcome, false),
-            Ok(Err(ack)) => {
-                self.call = Some(InCall {
-                    counted,
-                    progress: Progress::Waiting(ack),
-                    _open,
-                });
-            }
-            Err(refusal) => self.write(counted, Outcome::Refused(refusal), false),
+        match call.hand_over(self.context) {
+            Ok(call) => self.call = Some(call),
+            Err((counted, outcome)) => self.write(counted, outcome, false),
         }
     }
 

@@ -11,15 +11,13 @@ use std::{
 };
 
 use super::{
-    Context,
-    body::{self, Reader},
-    connection::{Connection, OpenCall},
-    export::{self, Answered, Counted, Opened},
-    reads::Reading,
+    Context, body,
+    connection::Connection,
+    export::{Answered, Counted, Opened},
+    in_call::{InCall, Progress},
     reply,
 };
 use crate::{
-    batch::Ack,
     http2::server::{Event, Limits, Server},
     outcome::{Outcome, Refusal},
     rt,
@@ -69,21 +67,6 @@ struct Session<'a> {
     connection: &'a Rc<Connection>,
     http: Server<Rc<Opened>, InCall<'a>>,
     answered: Vec<(u32, Outcome)>,
-}
-
-/// A call between its head and its answer.
-struct InCall<'a> {
-    counted: Counted,
-    progress: Progress<'a>,
-    _open: OpenCall,
-}
-
-enum Progress<'a> {
-    Reading {
-        reader: Reader<'a>,
-        reading: Reading<'a>,
-    },
-    Waiting(Ack),
 }
 
 impl<'a> Session<'a> {
@@ -155,9 +138,7 @@ impl<'a> Session<'a> {
                 let Some(Some(call)) = self.http.call(stream) else {
                     return;
                 };
-                if let Progress::Reading { reader, .. } = &mut call.progress
-                    && let Err(refusal) = reader.push_copy(bytes)
-                {
+                if let Err(refusal) = call.push(bytes) {
                     self.refuse(stream, refusal);
                 }
             }
@@ -172,53 +153,28 @@ impl<'a> Session<'a> {
     }
 
     fn begin(&mut self, stream: u32, opened: &Opened) {
-        let now = rt::now();
-        let counted = Counted::begin(opened, now);
-        match export::admit(self.context, self.connection, opened) {
-            Ok(reader) => {
-                let call = InCall {
-                    counted,
-                    progress: Progress::Reading {
-                        reader,
-                        reading: self.context.reads.begin(now),
-                    },
-                    _open: self.connection.call(),
-                };
+        match InCall::begin(self.context, self.connection, opened, rt::now()) {
+            Ok(call) => {
                 if let Some(place) = self.http.call(stream) {
                     *place = Some(call);
                 }
             }
-            Err(refusal) => self.answer(stream, counted, Outcome::Refused(refusal)),
+            Err((counted, outcome)) => self.answer(stream, counted, outcome),
         }
     }
 
     /// The request is whole: it is handed over, and answered at once where that is known.
     fn end(&mut self, stream: u32) {
-        let Some(place) = self.http.call(stream) else {
+        let Some(call) = self.http.call(stream).and_then(Option::take) else {
             return;
         };
-        let Some(InCall {
-            mut counted,
-            progress: Progress::Reading { reader, .. },
-            _open,
-        }) = place.take()
-        else {
-            return;
-        };
-        match export::take(self.context, reader, &mut counted) {
-            Ok(ack) => match ack.known() {
-                Ok(outcome) => self.answer(stream, counted, outcome),
-                Err(ack) => {
-                    if let Some(place) = self.http.call(stream) {
-                        *place = Some(InCall {
-                            counted,
-                            progress: Progress::Waiting(ack),
-                            _open,
-                        });
-                    }
+        match call.hand_over(self.context) {
+            Ok(call) => {
+                if let Some(place) = self.http.call(stream) {
+                    *place = Some(call);
                 }
-            },
-            Err(refusal) => self.answer(stream, counted, Outcome::Refused(refusal)),
+            }
+            Err((counted, outcome)) => self.answer(stream, counted, outcome),
         }
     }
 

@@ -11,6 +11,7 @@ mod date;
 mod export;
 mod http1;
 mod http2;
+mod in_call;
 mod prove;
 mod reads;
 mod reply;
