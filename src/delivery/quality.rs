@@ -14,7 +14,7 @@ use crate::{
 
 impl Delivery {
     /// Takes out of a request what the pressure asks for; `None` where nothing is left of it.
-    pub(super) fn thin(&mut self, request: ExportRequest) -> Option<ExportRequest> {
+    pub(super) fn thin(&mut self, mut request: ExportRequest) -> Option<ExportRequest> {
         let signal = request.signal;
         if !self.is_thinning(signal) {
             return Some(request);
@@ -29,6 +29,10 @@ impl Delivery {
             // What is not taken apart goes on whole: it was proven, and is not lost for this.
             return Some(request);
         };
+        // One that came packed goes on unpacked: where memory has no room for that, it goes on whole.
+        if thinned.changed && request.permit.cover(thinned.bytes).is_err() {
+            return Some(request);
+        }
         self.metrics
             .settle(signal, thinned.sampled, Settled::Sampled);
         if thinned.items == 0 {
@@ -84,4 +88,94 @@ impl Delivery {
 #[expect(clippy::cast_precision_loss, reason = "a share need not be exact")]
 fn share(part: usize, whole: usize) -> f64 {
     part as f64 / whole.max(1) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use opentelemetry_proto::tonic::{
+        collector::trace::v1::ExportTraceServiceRequest,
+        trace::v1::{ResourceSpans, ScopeSpans, Span},
+    };
+    use prost::Message as _;
+
+    use super::*;
+    use crate::{
+        batch::{Budget, Permit},
+        config::Config,
+        delivery::Lent,
+        jitter::Jitter,
+        metrics::{ShardMetrics, Transport},
+        wire::Packer,
+    };
+
+    const SPANS: u8 = 200;
+
+    /// Spans that pack well.
+    fn spans() -> Bytes {
+        let span = |number| Span {
+            trace_id: vec![number; 16],
+            name: "the same name again and again ".repeat(60),
+            ..Span::default()
+        };
+        let spans = (1..=SPANS).map(span).collect();
+        let scope_spans = vec![ScopeSpans {
+            spans,
+            ..ScopeSpans::default()
+        }];
+        let resource_spans = vec![ResourceSpans {
+            scope_spans,
+            ..ResourceSpans::default()
+        }];
+        ExportTraceServiceRequest { resource_spans }
+            .encode_to_vec()
+            .into()
+    }
+
+    #[test]
+    fn what_goes_on_unpacked_is_charged_for_its_unpacked_bytes() {
+        let budget = Budget::new(4 << 20, |_| {});
+        let mut config = Config::default();
+        config.degradation.enabled = true;
+        config.degradation.reduce_quality = true;
+        let now = crate::rt::now();
+        let metrics = ShardMetrics::new(0);
+        let lent = Lent {
+            metrics: std::sync::Arc::clone(&metrics),
+            budget: Rc::clone(&budget),
+            jitter: Jitter::new(1),
+            spool: None,
+            replay_rate: 0,
+        };
+        let mut delivery = Delivery::new(&config, lent, now, 0);
+        delivery.triggers[Signal::Traces.index()].evaluate(true, now);
+        let mut others = Permit::none(&budget);
+        others.cover(1_900_000).unwrap();
+
+        let (encoding, packed) =
+            Packer::new(Encoding::Gzip, 1).pack(std::sync::Arc::new([spans()]));
+        let bytes = packed.iter().map(Bytes::len).sum();
+        let mut permit = Permit::none(&budget);
+        permit.cover(bytes).unwrap();
+        let request = ExportRequest {
+            signal: Signal::Traces,
+            items: SPANS.into(),
+            encoding,
+            body: packed.to_vec(),
+            bytes,
+            deadline: None,
+            place: None,
+            permit,
+        };
+        metrics.received(Signal::Traces, Transport::Grpc, SPANS.into());
+        let before = budget.used();
+        let thinned = delivery.thin(request).unwrap();
+        assert_eq!(thinned.encoding, Encoding::Identity);
+        assert!(thinned.items < SPANS.into() && thinned.bytes > 10 * bytes);
+        let charged = budget.used() - before;
+        assert!(charged > thinned.bytes, "{charged} of {}", thinned.bytes);
+        drop((thinned, others));
+        assert_eq!(budget.used(), 0);
+    }
 }
