@@ -1,0 +1,6 @@
+//! Laws of the client against scripted peers.
+
+mod faults;
+mod hostile;
+mod order;
+mod script;
