@@ -202,5 +202,6 @@ fn spool(random: &mut Random) -> Settings {
             random,
             &[ReplayOrder::OldestFirst, ReplayOrder::NewestFirst],
         ),
+        group_pause: pick(random, &[0, 1, 20].map(Duration::from_millis)),
     }
 }
