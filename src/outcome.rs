@@ -169,8 +169,10 @@ pub enum Reason {
     Timeout,
     /// The circuit breaker of every collector is open: no call is made.
     CircuitOpen,
-    /// The sender has gone, or its own deadline has passed, before the data was sent on.
+    /// The sender has gone before the data was sent on.
     Cancelled,
+    /// The sender's own deadline has passed before there was an outcome.
+    Deadline,
     /// The spool holds all that it may.
     SpoolFull,
     /// The disk of the spool does not take the data.
@@ -185,7 +187,7 @@ pub enum Reason {
 
 impl Reason {
     /// Reasons that this process finds itself, in the order of [`Reason::index`].
-    const OWN: [Self; 16] = [
+    const OWN: [Self; 17] = [
         Self::Malformed,
         Self::TooLarge,
         Self::UnknownPath,
@@ -198,6 +200,7 @@ impl Reason {
         Self::Timeout,
         Self::CircuitOpen,
         Self::Cancelled,
+        Self::Deadline,
         Self::SpoolFull,
         Self::SpoolFailed,
         Self::SpoolExpired,
@@ -230,10 +233,11 @@ impl Reason {
             Self::Timeout => 9,
             Self::CircuitOpen => 10,
             Self::Cancelled => 11,
-            Self::SpoolFull => 12,
-            Self::SpoolFailed => 13,
-            Self::SpoolExpired => 14,
-            Self::SpoolDamaged => 15,
+            Self::Deadline => 12,
+            Self::SpoolFull => 13,
+            Self::SpoolFailed => 14,
+            Self::SpoolExpired => 15,
+            Self::SpoolDamaged => 16,
             Self::Collector(code) => Self::OWN.len() + code as usize,
         }
     }
@@ -254,6 +258,7 @@ impl Reason {
             Self::Timeout => "timeout",
             Self::CircuitOpen => "circuit_open",
             Self::Cancelled => "sender_gone",
+            Self::Deadline => "deadline",
             Self::SpoolFull => "spool_full",
             Self::SpoolFailed => "spool_failed",
             Self::SpoolExpired => "spool_expired",
@@ -280,7 +285,8 @@ impl Reason {
             | Self::SpoolFailed
             | Self::SpoolExpired
             | Self::SpoolDamaged => (Code::Unavailable, 503, true),
-            Self::Cancelled => (Code::DeadlineExceeded, 504, true),
+            Self::Cancelled => (Code::Cancelled, 503, true),
+            Self::Deadline => (Code::DeadlineExceeded, 504, true),
             Self::Collector(code) => {
                 let retryable = code.is_retryable(with_retry_info);
                 let status = match code {

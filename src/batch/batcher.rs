@@ -57,6 +57,7 @@ pub struct Batch {
     slices: Arc<[Bytes]>,
     items: u64,
     bytes: usize,
+    deadline: Option<Instant>,
     sealed_at: Instant,
     trigger: Trigger,
 }
@@ -114,6 +115,28 @@ impl Batch {
     #[must_use]
     pub fn is_awaited(&self) -> bool {
         self.entries.iter().any(|entry| entry.waiter.is_some())
+    }
+
+    /// When the first of the senders that wait gives up; `None` where none says when, or all that
+    /// do were told.
+    #[must_use]
+    pub const fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// Tells the calls whose senders have given up by now, though their requests go on.
+    pub fn tell_late(&mut self, now: Instant, outcome: &Outcome) {
+        self.deadline = None;
+        for entry in &self.entries {
+            let (Some(waiter), Some(deadline)) = (&entry.waiter, entry.deadline) else {
+                continue;
+            };
+            if now < deadline {
+                self.deadline = sooner(self.deadline, Some(deadline));
+            } else if !waiter.is_gone() {
+                waiter.tell(outcome.clone());
+            }
+        }
     }
 
     /// Cuts the batch into two of about as many requests each; `Err` with the batch itself where
@@ -219,6 +242,7 @@ impl Batch {
             encoding: self.encoding,
             items: entries.iter().map(|entry| entry.items).sum(),
             bytes: entries.iter().map(|entry| entry.bytes).sum(),
+            deadline: entries.iter().filter_map(|entry| entry.deadline).min(),
             entries,
             slices: slices.into(),
             sealed_at: self.sealed_at,
@@ -268,6 +292,7 @@ struct Open {
     items: u64,
     bytes: usize,
     since: Option<Instant>,
+    deadline: Option<Instant>,
 }
 
 impl Batcher {
@@ -304,7 +329,8 @@ impl Batcher {
             place,
             bytes,
             slices: body.len(),
-            deadline,
+            // Nobody gives up who does not wait.
+            deadline: deadline.filter(|_| waiter.is_some()),
             waiter,
             permit,
         };
@@ -352,12 +378,20 @@ impl Batcher {
         self.open[signal.index()][encoding.index()].since.is_some()
     }
 
-    /// Whether the open batch of a signal and an encoding has waited long enough.
+    /// Whether the open batch of a signal and an encoding has waited long enough, for its age or
+    /// for one of its senders.
     #[must_use]
     pub fn is_due(&self, signal: Signal, encoding: Encoding, now: Instant) -> bool {
-        self.open[signal.index()][encoding.index()]
-            .since
-            .is_some_and(|since| now >= since + self.age_max)
+        let open = &self.open[signal.index()][encoding.index()];
+        open.since.is_some_and(|since| now >= since + self.age_max)
+            || open.deadline.is_some_and(|deadline| now >= deadline)
+    }
+
+    /// When the first of the senders that wait for an open batch gives up.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        let open = self.open.iter().flatten();
+        open.filter_map(|open| open.deadline).min()
     }
 
     /// When the next open batch has waited long enough.
@@ -374,6 +408,7 @@ impl Open {
         self.since.get_or_insert(now);
         self.items += entry.items;
         self.bytes += entry.bytes;
+        self.deadline = sooner(self.deadline, entry.deadline);
         self.slices.extend(body);
         self.entries.push(entry);
     }
@@ -391,6 +426,7 @@ impl Open {
             slices,
             items,
             bytes,
+            deadline,
             ..
         } = std::mem::take(self);
         Some(Batch {
@@ -400,10 +436,16 @@ impl Open {
             slices: slices.into(),
             items,
             bytes,
+            deadline,
             sealed_at: now,
             trigger,
         })
     }
+}
+
+/// The first of two deadlines, as far as there are any.
+fn sooner(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    one.into_iter().chain(other).min()
 }
 
 #[cfg(test)]

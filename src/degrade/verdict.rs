@@ -37,6 +37,7 @@ pub const fn verdict(outcome: Result<(), (Reason, bool)>) -> Verdict {
         | Reason::Draining
         | Reason::CircuitOpen
         | Reason::Cancelled
+        | Reason::Deadline
         | Reason::SpoolFull
         | Reason::SpoolFailed
         | Reason::SpoolExpired

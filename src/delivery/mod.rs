@@ -7,6 +7,7 @@
 //!
 //! | file | its one job |
 //! | --- | --- |
+//! | `deadlines` | senders that give up at a time they named |
 //! | `destination` | one collector: places, breaker, probes, pauses |
 //! | `flow` | a parcel from its queue to a collector, and what its answer means |
 //! | `ladder` | which way a parcel goes now |
@@ -17,6 +18,7 @@
 //! | `report` | what has changed, told once |
 //! | `time` | what is the time's to do |
 
+mod deadlines;
 mod destination;
 mod flow;
 mod ladder;
@@ -49,6 +51,7 @@ use crate::{
     spool::{self, Spool, UnixClock},
     wire::{Message, Packer, Unpacker},
 };
+use deadlines::Deadlines;
 use destination::{Destination, SMALL_PER_PLACE};
 use ladder::{Asked, Way};
 use parcel::Parcel;
@@ -142,6 +145,7 @@ pub struct Delivery {
     retries_made: u64,
     in_flight: Slab<Sent>,
     under_way: [usize; 4],
+    deadlines: Deadlines,
     spooling: Spooling,
     metrics: Arc<ShardMetrics>,
     budget: Rc<Budget>,
@@ -223,6 +227,7 @@ impl Delivery {
             retries_made: 0,
             in_flight: Slab::new(),
             under_way: [0; 4],
+            deadlines: Deadlines::default(),
             spooling: Spooling::new(config, spool, replay_rate, now),
             metrics,
             budget,
@@ -268,6 +273,9 @@ impl Delivery {
             return Ack::ready(Outcome::Accepted);
         };
         let signal = request.signal;
+        if self.acknowledge != Acknowledge::Queued {
+            self.deadlines.note(request.deadline);
+        }
         if self.acknowledge == Acknowledge::Stored {
             let (ack, waiter) = Ack::pending();
             self.store(request, Some(waiter), Then::Deliver, now);

@@ -181,6 +181,24 @@ impl Spooling {
         self.spool.as_ref().is_none_or(Spool::is_closed)
     }
 
+    /// The first deadline of the senders whose requests are being written.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let storing = self.storing.values();
+        let untold = storing.filter(|it| it.waiter.as_ref().is_some_and(|it| !it.is_gone()));
+        untold.filter_map(|it| it.request.deadline).min()
+    }
+
+    /// Tells the calls whose senders have given up by now, though their requests are being written.
+    pub(super) fn tell_late(&mut self, now: Instant, outcome: &Outcome) {
+        for storing in self.storing.values_mut() {
+            if let Some(waiter) = &storing.waiter
+                && storing.request.deadline.is_some_and(|at| now >= at)
+            {
+                waiter.tell(outcome.clone());
+            }
+        }
+    }
+
     /// Requests that are being written, and batches that were read back.
     pub(super) fn pending(&self) -> usize {
         let replayed: usize = self.replayed.iter().map(VecDeque::len).sum();
@@ -244,8 +262,17 @@ impl Delivery {
         }
     }
 
-    /// Writes every request of a batch to the disk, but for those that lie there.
+    /// Writes every request of a batch to the disk, but for those that lie there, and those whose
+    /// senders have gone.
     pub(super) fn store_all(&mut self, batch: Batch, now: Instant) {
+        let (kept, gone) = match batch.has_abandoned(now) {
+            true => batch.part_abandoned(now),
+            false => (Some(batch), None),
+        };
+        if let Some(gone) = gone {
+            self.let_go(gone, now);
+        }
+        let Some(batch) = kept else { return };
         for (request, waiter) in batch.take_apart() {
             match request.place {
                 Some(place) => self.spooling.release(place),

@@ -40,6 +40,7 @@ impl Delivery {
                 }
             }
         }
+        self.look_at_deadlines(now);
     }
 
     fn seal_ripe(&mut self, signal: Signal, encoding: Encoding, now: Instant) -> Option<Batch> {
@@ -90,7 +91,17 @@ impl Delivery {
             .any(|triggers| triggers.active().is_some());
         let trigger = is_degraded.then(|| self.triggers_at + TRIGGERS_INTERVAL);
         let spool = self.spooling.next_at(now);
-        let times = [due, gathered, retry, blocked, destination, trigger, spool];
+        let deadline = self.deadlines.next_at(now);
+        let times = [
+            due,
+            gathered,
+            retry,
+            blocked,
+            destination,
+            trigger,
+            spool,
+            deadline,
+        ];
         times.into_iter().flatten().min()
     }
 

@@ -326,6 +326,7 @@ const fn is_downstream(reason: Reason) -> bool {
         | Reason::Timeout
         | Reason::CircuitOpen
         | Reason::Cancelled
+        | Reason::Deadline
         | Reason::SpoolFull
         | Reason::SpoolFailed
         | Reason::SpoolExpired

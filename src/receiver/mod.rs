@@ -15,6 +15,7 @@ mod in_call;
 mod prove;
 mod reads;
 mod reply;
+mod watch;
 
 use std::{cell::RefCell, io, rc::Rc, sync::Arc, time::Duration};
 

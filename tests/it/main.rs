@@ -15,6 +15,7 @@ mod collectors_http1;
 mod compression;
 mod delivery;
 mod faults;
+mod gone;
 mod heavy;
 mod http1;
 mod ladder;

@@ -18,6 +18,10 @@ use crate::{body, world::World};
 /// Parts of a place that a small message takes, and a whole one.
 const PARTS: usize = 16;
 
+/// How long after its deadline a sender is told at the latest: what waits is looked through ten
+/// times a second, and now and then other tasks come first.
+const LATE_MAX: Duration = Duration::from_millis(110);
+
 /// A collector as the laws see it: what may be sent to it.
 #[derive(Debug)]
 pub struct Watched {
@@ -138,6 +142,15 @@ impl World {
             request.is_under_way = true;
         }
         ids
+    }
+
+    /// Nobody waits for long after its own deadline.
+    pub(crate) fn law_of_deadlines(&mut self, id: u64) {
+        let now = self.now;
+        if let Some(deadline) = self.books.get(id).deadline {
+            let late = now.saturating_duration_since(deadline);
+            assert!(late <= LATE_MAX, "request {id} waits {late:?} too long");
+        }
     }
 
     /// An answer is true.

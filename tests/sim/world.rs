@@ -102,6 +102,8 @@ pub struct World {
     flush_at: Option<Instant>,
     /// The flusher sleeps until then.
     wake_at: Option<Instant>,
+    /// When it is next looked whether deadlines are near, while anybody waits.
+    sweep_at: Instant,
     phase: Phase,
     pub(crate) stopping: Option<Stopping>,
     at_once: usize,
@@ -135,6 +137,7 @@ impl World {
             events_made: 0,
             flush_at: None,
             wake_at: None,
+            sweep_at: start,
             phase: Phase::Faults,
             stopping: None,
             at_once: 0,
@@ -225,7 +228,9 @@ impl World {
     /// What happens next; false where nothing does.
     fn step(&mut self) -> bool {
         let event = self.events.first_key_value().map(|((at, _), _)| *at);
-        let Some(at) = [event, self.flush_at, self.wake_at]
+        let someone_waits = !self.books.waiting().is_empty();
+        let sweep_at = someone_waits.then_some(self.sweep_at.max(self.now));
+        let Some(at) = [event, self.flush_at, self.wake_at, sweep_at]
             .into_iter()
             .flatten()
             .min()
@@ -246,12 +251,15 @@ impl World {
             || self.wake_at.is_some_and(|at| at <= self.now)
         {
             self.flush();
+        } else if sweep_at.is_some_and(|at| at <= self.now) {
+            self.sweeps();
         } else if let Some((_, event)) = self.events.pop_first() {
             self.happens(event);
         }
         self.goes_on_stopping();
         for (id, outcome) in self.books.answers() {
             self.tell(&(id, &outcome));
+            self.law_of_deadlines(id);
             self.law_of_answers(id, &outcome);
         }
         self.law_of_the_ledger();
@@ -361,7 +369,7 @@ impl World {
             },
             self.now,
         );
-        self.books.waits(id, ack);
+        self.books.waits(id, deadline, ack);
         if self.random.chance(self.plan.gone) {
             let goes = between(&mut self.random, 0, 3000);
             self.after(goes, Event::Goes(id));
@@ -476,6 +484,18 @@ impl World {
                 false => between(&mut self.random, 0, 5),
             };
             self.flush_at = Some(self.now + late);
+        }
+    }
+
+    /// Looks after what no event would wake.
+    fn sweeps(&mut self) {
+        self.sweep_at = self.now + Duration::from_secs(1);
+        self.delivery.sweep(self.now);
+        for id in self.books.waiting().to_vec() {
+            self.law_of_deadlines(id);
+        }
+        if self.delivery.next_deadline(self.now).is_some() {
+            self.flush_soon();
         }
     }
 

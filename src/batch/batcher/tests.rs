@@ -332,6 +332,52 @@ fn a_batch_cut_into_its_requests_answers_each_with_its_own_outcome() {
     assert_eq!(budget.used(), 0);
 }
 
+#[test]
+fn an_open_batch_is_due_when_the_first_sender_that_waits_gives_up() {
+    let (budget, now) = (budget(), start());
+    let mut batcher = Batcher::new(100, 1000, AGE * 100);
+    let hurried = |after: u32| ExportRequest {
+        deadline: Some(now + AGE * after),
+        ..request(&budget, Signal::Logs, 1, b"hurry")
+    };
+    assert!(batcher.push(hurried(1), None, now).is_none());
+    assert_eq!(batcher.deadline(), None, "nobody waits for it");
+    let (_later, _) = push(&mut batcher, hurried(3), now);
+    let (_sooner, _) = push(&mut batcher, hurried(2), now);
+    assert_eq!(batcher.deadline(), Some(now + AGE * 2));
+    let is_due = |at| batcher.is_due(Signal::Logs, Encoding::Identity, at);
+    assert!(!is_due(now + AGE) && is_due(now + AGE * 2));
+}
+
+#[test]
+fn who_gives_up_under_way_is_told_at_once_and_the_others_hear_the_outcome() {
+    let (budget, now) = (budget(), start());
+    let mut batcher = Batcher::new(100, 1000, AGE);
+    let mut acks = [1, 2].map(|after| {
+        let hurried = ExportRequest {
+            deadline: Some(now + AGE * after),
+            ..request(&budget, Signal::Logs, 1, b"hurry")
+        };
+        push(&mut batcher, hurried, now).0
+    });
+    let sealed = batcher.seal(Signal::Logs, Encoding::Identity, Trigger::Idle, now);
+    let mut batch = sealed.unwrap();
+    assert_eq!(batch.deadline(), Some(now + AGE));
+    let late = Outcome::Refused(Refusal::retryable(Reason::Deadline, AGE, "late"));
+    batch.tell_late(now + AGE, &late);
+    assert_eq!(
+        batch.deadline(),
+        Some(now + AGE * 2),
+        "one is still to come"
+    );
+    assert!(matches!(answer(&mut acks[0]), Some(Outcome::Refused(it)) if it.code().number() == 4));
+    assert!(answer(&mut acks[1]).is_none());
+    assert_eq!(batch.items(), 2, "the data of both goes on");
+    assert!(batch.has_abandoned(now + AGE), "but not a second time");
+    batch.resolve(|_| Outcome::Accepted);
+    assert!(matches!(answer(&mut acks[1]), Some(Outcome::Accepted)));
+}
+
 proptest! {
     /// Whatever is pushed and however it is cut, each request's bytes stay together and in order,
     /// each waiter is answered once, and the budget returns to zero.

@@ -22,6 +22,9 @@ pub struct Limits {
     pub skipped_bytes: u64,
 }
 
+/// The interim answer.
+const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+
 /// What came.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Event<'i, H> {
@@ -254,8 +257,18 @@ impl<H: Clone> Server<H> {
     /// The body of the request that is open is wanted: a sender that waits for this is told.
     pub fn proceed(&mut self) {
         if std::mem::take(&mut self.asked.expects_continue) {
-            self.output
-                .extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
+            self.output.extend_from_slice(CONTINUE);
+        }
+    }
+
+    /// Says something to a peer that has ended its side while a whole request waits for its answer:
+    /// one that is there lets it pass, and where nobody is there the network says so.
+    ///
+    /// - Source: RFC 9110, section 15.2: a client parses interim responses that it did not expect,
+    ///   and a client of HTTP/1.0 is sent none.
+    pub fn call_out(&mut self) {
+        if matches!(self.state, State::Whole) && !self.asked.old {
+            self.output.extend_from_slice(CONTINUE);
         }
     }
 
