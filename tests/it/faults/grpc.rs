@@ -33,7 +33,7 @@ pub(super) async fn serve(stream: TcpStream, script: &Script) {
     let (tell, mut told) = mpsc::unbounded_channel();
     let mut calls = Vec::new();
     loop {
-        let (request, respond) = tokio::select! {
+        let (request, mut respond) = tokio::select! {
             biased;
             Some(whole) = told.recv() => match whole {
                 Whole::Close => return,
@@ -54,6 +54,11 @@ pub(super) async fn serve(stream: TcpStream, script: &Script) {
             // The calls advance only when the connection does.
             () = advance(&mut calls) => continue,
         };
+        if request.uri().path().starts_with("/grpc.health.") {
+            // A probe of its health; it is of no interest here.
+            refuse(&mut respond, head(), 12, None);
+            continue;
+        }
         calls.push(Box::pin(call(
             script,
             request.into_body(),
@@ -82,12 +87,6 @@ async fn call(
         return;
     };
     let act = script.next(framed.slice(5..));
-    let head = || {
-        Response::builder()
-            .header("content-type", "application/grpc")
-            .body(())
-            .unwrap()
-    };
     let hang = std::future::pending::<()>;
     let tell = |what| whole.send(what).unwrap_or_default();
     match act {
@@ -145,6 +144,13 @@ async fn call(
         }
         Act::CloseAtAccept => unreachable!("done when the connection was accepted"),
     }
+}
+
+fn head() -> Response<()> {
+    Response::builder()
+        .header("content-type", "application/grpc")
+        .body(())
+        .unwrap()
 }
 
 fn refuse(

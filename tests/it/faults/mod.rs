@@ -29,12 +29,11 @@ const BASE_DELAY: Duration = Duration::from_millis(40);
 const MAX_DELAY: Duration = Duration::from_millis(100);
 
 /// Three attempts with just these delays.
-const RETRIED: [(&str, &str); 5] = [
+const RETRIED: [(&str, &str); 4] = [
     ("OTLP_RETRY_MAX_ATTEMPTS", "3"),
     ("OTLP_RETRY_BASE_DELAY", "40ms"),
     ("OTLP_RETRY_MAX_DELAY", "100ms"),
     ("OTLP_RETRY_JITTER", "false"),
-    ("OTLP_TIMEOUT_READ_TIMEOUT", "300ms"),
 ];
 
 /// Runs every row in a cell of its own, and names those that fail.
@@ -66,12 +65,24 @@ async fn every_row(cell: impl Fn(Row) -> Pin<Box<dyn Future<Output = ()> + Send>
 }
 
 /// A forwarder in front of that collector.
-async fn forwarder(collector: &Collector, row: &Row, more: &[(&str, &str)]) -> Otlp {
+async fn forwarder(
+    collector: &Collector,
+    row: &Row,
+    more: &[(&str, &str)],
+    breaker: &[(&str, String)],
+) -> Otlp {
     let mut setup = Setup::to_addresses([collector.address])
         .set("OTLP_PROTOCOL", row.wire.protocol())
         .set("OTLP_HTTP_VERSION", "1.1")
         .set("OTLP_LIMITS_RESPONSE_BYTES", "64KiB");
+    // Only where nothing comes: elsewhere a slow machine would make failures of its own.
+    if row.act.is_silent() {
+        setup = setup.set("OTLP_TIMEOUT_READ_TIMEOUT", "1s");
+    }
     for (name, value) in more {
+        setup = setup.set(name, value);
+    }
+    for (name, value) in breaker {
         setup = setup.set(name, value);
     }
     setup.start().await
@@ -158,6 +169,55 @@ fn assert_same_bytes(collector: &Collector, sent: &[u8], name: &str) {
     }
 }
 
+/// What a row says of the collector itself: whether an attempt is a failure to its breaker. One that
+/// asks for patience works, and so does one that refuses for good.
+fn is_failure(row: &Row) -> bool {
+    let asks_for_patience = match row.wire {
+        Wire::Grpc => matches!(row.act, Act::Grpc(8, _)),
+        // 429 without a gRPC status is UNAVAILABLE to gRPC.
+        Wire::Http1 => matches!(row.act, Act::Http(429, _)),
+    };
+    matches!(row.expect, Expect::Again(_)) && !asks_for_patience
+}
+
+/// Settings under which the breaker opens at just so many failures, and stays so.
+fn opens_at(failures: usize) -> [(&'static str, String); 3] {
+    [
+        ("OTLP_CIRCUIT_BREAKER_MINIMUM_CALLS", failures.to_string()),
+        (
+            "OTLP_CIRCUIT_BREAKER_FAILURE_THRESHOLD",
+            failures.to_string(),
+        ),
+        ("OTLP_CIRCUIT_BREAKER_RECOVERY_TIMEOUT", "1h".to_owned()),
+    ]
+}
+
+/// The state of the breaker now, as its gauge has it.
+fn breaker(ledger: &Ledger) -> f64 {
+    ledger.sum("otlp_circuit_breaker_state", &[])
+}
+
+const CLOSED: f64 = 0.0;
+const OPEN: f64 = 1.0;
+
+/// How often the breaker went to each state.
+fn assert_breaker_went(ledger: &Ledger, expected: [(&str, f64); 3], name: &str) {
+    let went = expected.map(|(to, _)| {
+        let times = ledger.sum("otlp_circuit_breaker_transitions_total", &[("to", to)]);
+        (to, times)
+    });
+    assert_eq!(went, expected, "{name}: breakers went");
+}
+
+/// The breaker opened once and is open, or never left its closed state.
+fn assert_breaker(ledger: &Ledger, is_open: bool, name: &str) {
+    let (state, opened) = if is_open { (OPEN, 1.0) } else { (CLOSED, 0.0) };
+    assert_eq!(breaker(ledger), state, "{name}: the breaker's state");
+    let expected = [("open", opened), ("half_open", 0.0), ("closed", 0.0)];
+    assert_breaker_went(ledger, expected, name);
+}
+
+/// One attempt, and a breaker that opens at the first failure.
 #[tokio::test]
 async fn every_fault_is_told_to_a_sender_that_is_to_repeat_by_itself() {
     every_row(|row| {
@@ -165,7 +225,7 @@ async fn every_fault_is_told_to_a_sender_that_is_to_repeat_by_itself() {
             let collector = Collector::listening(row.wire, [], row.act.clone());
             let patience = if row.act.is_silent() { "300ms" } else { "30s" };
             let once = [("OTLP_RETRY_MAX_ATTEMPTS", "1"), ("OTLP_TIMEOUT", patience)];
-            let otlp = forwarder(&collector, &row, &once).await;
+            let otlp = forwarder(&collector, &row, &once, &opens_at(1)).await;
             let sent = payload(Signal::Traces, ITEMS.into());
             let answer = otlp.sender(Transport::Grpc).await.send(&sent).await;
             assert_told(&answer, row.expect, &row.name);
@@ -173,18 +233,20 @@ async fn every_fault_is_told_to_a_sender_that_is_to_repeat_by_itself() {
             assert_same_bytes(&collector, &sent.body, &row.name);
             let ledger = otlp.assert_ledger_adds_up().await;
             assert_counted(&ledger, row.expect, &row.name);
+            assert_breaker(&ledger, is_failure(&row), &row.name);
         })
     })
     .await;
 }
 
-/// Two attempts fail and the third is taken: the sender hears OK, and nothing of the others.
+/// Two attempts fail and the third is taken: the sender hears OK, and nothing of the others. The
+/// breaker, one failure short of its threshold, never leaves its closed state.
 #[tokio::test]
 async fn every_fault_that_passes_is_tried_again_and_no_sooner_than_it_may() {
     every_row(|row| {
         Box::pin(async move {
             let collector = Collector::listening(row.wire, vec![row.act.clone(); 2], Act::Accept);
-            let otlp = forwarder(&collector, &row, &RETRIED).await;
+            let otlp = forwarder(&collector, &row, &RETRIED, &opens_at(3)).await;
             let sent = payload(Signal::Traces, ITEMS.into());
             let answer = otlp.sender(Transport::Grpc).await.send(&sent).await;
             let ledger = otlp.assert_ledger_adds_up().await;
@@ -201,34 +263,20 @@ async fn every_fault_that_passes_is_tried_again_and_no_sooner_than_it_may() {
             // What may be sent again at once is not a retry.
             let least = if row.unprocessed { 0 } else { attempts - 1 };
             assert!(retries >= least as f64, "{}: {retries} retries", row.name);
+            assert_breaker(&ledger, false, &row.name);
         })
     })
     .await;
 }
 
-/// What a row says of the collector itself: whether its breaker opens after as many failures as it
-/// takes. One that asks for patience works, and so does one that refuses for good.
-fn opens_breaker(row: &Row) -> bool {
-    let asks_for_patience = match row.wire {
-        Wire::Grpc => matches!(row.act, Act::Grpc(8, _)),
-        // 429 without a gRPC status is UNAVAILABLE to gRPC.
-        Wire::Http1 => matches!(row.act, Act::Http(429, _)),
-    };
-    matches!(row.expect, Expect::Again(_)) && !asks_for_patience
-}
-
 /// Every attempt fails: after the last one the sender is told so, once, with a delay; and the
-/// breaker has opened where that is the collector's fault.
+/// breaker, which as many failures open, is open where they are the collector's fault.
 #[tokio::test]
 async fn every_fault_that_stays_is_told_after_the_last_attempt() {
     every_row(|row| {
         Box::pin(async move {
             let collector = Collector::listening(row.wire, [], row.act.clone());
-            let hasty = [
-                ("OTLP_CIRCUIT_BREAKER_MINIMUM_CALLS", "3"),
-                ("OTLP_CIRCUIT_BREAKER_FAILURE_THRESHOLD", "3"),
-            ];
-            let otlp = forwarder(&collector, &row, &[&RETRIED[..], &hasty].concat()).await;
+            let otlp = forwarder(&collector, &row, &RETRIED, &opens_at(3)).await;
             let sent = payload(Signal::Traces, ITEMS.into());
             let answer = otlp.sender(Transport::Grpc).await.send(&sent).await;
             assert_told(&answer, row.expect, &row.name);
@@ -240,16 +288,15 @@ async fn every_fault_that_stays_is_told_after_the_last_attempt() {
             assert_patient(&collector, &row);
             let ledger = otlp.assert_ledger_adds_up().await;
             assert_counted(&ledger, row.expect, &row.name);
-            let opened = ledger.sum("otlp_circuit_breaker_transitions_total", &[("to", "open")]);
-            let expected = if opens_breaker(&row) { 1.0 } else { 0.0 };
-            assert_eq!(opened, expected, "{}: breakers opened", row.name);
+            assert_breaker(&ledger, is_failure(&row), &row.name);
         })
     })
     .await;
 }
 
 /// What is on disk is tried again until it is taken, however often that is; what can never be
-/// taken is dropped, counted, and not tried again.
+/// taken is dropped, counted, and not tried again. The last failure opens the breaker, which lets the
+/// next attempt through to see: that is taken, and closes it.
 #[tokio::test]
 async fn every_fault_that_passes_delivers_what_was_stored() {
     every_row(|row| {
@@ -266,14 +313,29 @@ async fn every_fault_that_passes_delivers_what_was_stored() {
                 ("OTLP_ACKNOWLEDGE", "stored"),
                 ("OTLP_SPOOL_DIRECTORY", spool.path().to_str().unwrap()),
             ];
-            let otlp = forwarder(&collector, &row, &[&RETRIED[..], &stored].concat()).await;
+            // What is sent again at once uses the script up before so many attempts have failed.
+            let opens = is_failure(&row) && !row.unprocessed;
+            let mut reopening = opens_at(if opens { failures } else { 2 * failures });
+            reopening[2].1 = "100ms".to_owned();
+            let otlp = forwarder(
+                &collector,
+                &row,
+                &[
+                    &RETRIED[..],
+                    &stored,
+                    &[("OTLP_CIRCUIT_BREAKER_HALF_OPEN_MAX_CALLS", "1")],
+                ]
+                .concat(),
+                &reopening,
+            )
+            .await;
             let sent = payload(Signal::Traces, ITEMS.into());
             let answer = otlp.sender(Transport::Grpc).await.send(&sent).await;
             assert_told(&answer, Expect::Taken, &row.name);
             let ledger = otlp
                 .until_ledger(&format!("{}: nothing is left", row.name), |now| {
                     let left = ["waiting", "stored"].map(|state| now.items(Signal::Traces, state));
-                    left == [0.0, 0.0]
+                    left == [0.0, 0.0] && breaker(now) == CLOSED
                 })
                 .await;
             let attempts = match row.expect {
@@ -293,6 +355,9 @@ async fn every_fault_that_passes_delivers_what_was_stored() {
             let rejected = ledger.items(Signal::Traces, "rejected");
             assert_eq!(counted[0], delivered, "{}: delivered", row.name);
             assert_eq!(counted[1] + rejected, gone, "{}: dropped", row.name);
+            let times = if opens { 1.0 } else { 0.0 };
+            let expected = [("open", times), ("half_open", times), ("closed", times)];
+            assert_breaker_went(&ledger, expected, &row.name);
         })
     })
     .await;
