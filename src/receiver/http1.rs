@@ -83,10 +83,11 @@ impl<'a> Session<'a> {
             header_bytes: usize::try_from(context.limits.header_bytes).unwrap_or(usize::MAX),
             skipped_bytes: SKIPPED_BYTES_MAX,
         };
+        let forwarded = Rc::clone(&context.forward_headers);
         Self {
             context,
             connection,
-            http: Server::new(limits, |parts| Rc::new(Opened::of(parts))),
+            http: Server::new(limits, move |parts| Rc::new(Opened::of(parts, &forwarded))),
             call: None,
             ahead: None,
             between: None,

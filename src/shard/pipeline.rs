@@ -68,12 +68,12 @@ impl Pipeline {
 
     /// Takes a request.
     pub(super) fn submit(self: &Rc<Self>, request: ExportRequest) -> Ack {
-        let (signal, encoding) = (request.signal, request.encoding);
+        let key = request.key();
         let (ack, has_opened, has_work) = {
             let mut delivery = self.delivery.borrow_mut();
-            let was_open = delivery.is_open(signal, encoding);
+            let was_open = delivery.is_open(&key);
             let ack = delivery.submit(request, rt::now());
-            let has_opened = !was_open && delivery.is_open(signal, encoding);
+            let has_opened = !was_open && delivery.is_open(&key);
             (ack, has_opened, delivery.has_work())
         };
         if has_work {

@@ -27,4 +27,5 @@ mod spool_cli;
 mod startup;
 mod structure;
 mod support;
+mod tenants;
 mod witness;

@@ -357,6 +357,7 @@ impl World {
                 bytes,
                 deadline,
                 place: None,
+                headers: None,
                 permit,
             },
             self.now,
