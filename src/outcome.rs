@@ -181,13 +181,15 @@ pub enum Reason {
     SpoolExpired,
     /// The data can no longer be read from the disk of the spool.
     SpoolDamaged,
+    /// As many different sets of forwarded headers are in use as may be.
+    HeaderSetsFull,
     /// The collector answered with this code.
     Collector(Code),
 }
 
 impl Reason {
     /// Reasons that this process finds itself, in the order of [`Reason::index`].
-    const OWN: [Self; 17] = [
+    const OWN: [Self; 18] = [
         Self::Malformed,
         Self::TooLarge,
         Self::UnknownPath,
@@ -205,6 +207,7 @@ impl Reason {
         Self::SpoolFailed,
         Self::SpoolExpired,
         Self::SpoolDamaged,
+        Self::HeaderSetsFull,
     ];
 
     /// How many reasons there are.
@@ -238,6 +241,7 @@ impl Reason {
             Self::SpoolFailed => 14,
             Self::SpoolExpired => 15,
             Self::SpoolDamaged => 16,
+            Self::HeaderSetsFull => 17,
             Self::Collector(code) => Self::OWN.len() + code as usize,
         }
     }
@@ -263,6 +267,7 @@ impl Reason {
             Self::SpoolFailed => "spool_failed",
             Self::SpoolExpired => "spool_expired",
             Self::SpoolDamaged => "spool_damaged",
+            Self::HeaderSetsFull => "header_sets_full",
             Self::Collector(code) => code.name(),
         }
     }
@@ -276,7 +281,7 @@ impl Reason {
             Self::WrongMethod => (Code::Unimplemented, 405, false),
             Self::Unsupported => (Code::Unimplemented, 415, false),
             Self::SlowBody => (Code::Cancelled, 408, false),
-            Self::MemoryFull => (Code::ResourceExhausted, 429, true),
+            Self::MemoryFull | Self::HeaderSetsFull => (Code::ResourceExhausted, 429, true),
             Self::Draining
             | Self::Connection
             | Self::Timeout

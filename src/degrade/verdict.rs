@@ -41,7 +41,8 @@ pub const fn verdict(outcome: Result<(), (Reason, bool)>) -> Verdict {
         | Reason::SpoolFull
         | Reason::SpoolFailed
         | Reason::SpoolExpired
-        | Reason::SpoolDamaged => Verdict::Neutral,
+        | Reason::SpoolDamaged
+        | Reason::HeaderSetsFull => Verdict::Neutral,
     }
 }
 

@@ -39,7 +39,7 @@ use std::{
 use slab::Slab;
 
 use crate::{
-    batch::{Ack, Batch, Batcher, Budget, ExportRequest, Waiter},
+    batch::{Ack, Batch, BatchKey, Batcher, Budget, ExportRequest, Waiter},
     config::{Acknowledge, Config, Degradation},
     degrade::{Probe, RetryPolicy, Triggers},
     encoding::Encoding,
@@ -346,10 +346,10 @@ impl Delivery {
         self.is_stirred || self.spooling.has_spool()
     }
 
-    /// Whether the open batch of a signal and an encoding holds anything.
+    /// Whether the open batch of these requests holds anything.
     #[must_use]
-    pub fn is_open(&self, signal: Signal, encoding: Encoding) -> bool {
-        self.batcher.is_open(signal, encoding)
+    pub fn is_open(&self, key: &BatchKey) -> bool {
+        self.batcher.is_open(key)
     }
 
     /// The next thing to do; `None` when nothing can be done before an answer comes, a request is

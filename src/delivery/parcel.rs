@@ -94,7 +94,11 @@ impl Parcel {
     ) -> Arc<Message> {
         let message = self.message.get_or_insert_with(|| {
             let (encoding, slices) = pack(&self.batch);
-            Arc::new(Message::new(self.batch.signal(), encoding, slices))
+            let message = Message::new(self.batch.signal(), encoding, slices);
+            Arc::new(match self.batch.headers() {
+                Some(set) => message.with_headers(set.headers().clone()),
+                None => message,
+            })
         });
         Arc::clone(message)
     }

@@ -10,9 +10,10 @@ use bytes::Bytes;
 
 use super::{DEFAULT_DELAY, Delivery, flow::Step, ladder::Way, parcel::Parcel};
 use crate::{
-    batch::{Batch, Batcher, ExportRequest, Permit, Waiter},
+    batch::{Batch, BatchKey, Batcher, ExportRequest, Permit, Waiter},
     config::Config,
     encoding::Encoding,
+    headers::{Forwarded, HeaderSet, HeaderSets, Unreadable},
     metrics::{Settled, Trigger},
     outcome::{Outcome, Reason, Refusal},
     signal::Signal,
@@ -61,6 +62,9 @@ pub(super) struct Spooling {
     refusing: Option<(Refusal, Instant)>,
     replayed: [VecDeque<Parcel>; 4],
     batcher: Batcher,
+    /// Headers of what was read back. They were let in once, and are as many as one reading holds,
+    /// so they have no other bound.
+    header_sets: HeaderSets,
     bytes_max: u64,
     rate: u64,
     next_at: Instant,
@@ -97,6 +101,7 @@ impl Spooling {
                 config.batch.bytes_max.min(REPLAYED_BYTES),
                 config.batch.flush_interval,
             ),
+            header_sets: HeaderSets::new(usize::MAX),
             bytes_max: bytes_max.unwrap_or(0),
             rate,
             next_at: now,
@@ -138,6 +143,13 @@ impl Spooling {
         if let Some(spool) = &mut self.spool {
             spool.release(place);
         }
+    }
+
+    /// Headers that go on with a record; an error where they cannot be read.
+    fn headers_of(&self, record: &Record) -> Result<Option<HeaderSet>, Unreadable> {
+        let headers = Forwarded::parse(record.headers.clone())?;
+        // There is no bound to be met.
+        Ok(self.header_sets.get(&headers).unwrap_or_default())
     }
 
     /// Lets go of a batch that was read back: it stays on the disk.
@@ -245,7 +257,10 @@ impl Delivery {
             encoding: request.encoding,
             items: request.items,
             at: self.unix.nanos(now),
-            headers: Bytes::new(),
+            headers: match &request.headers {
+                Some(set) => set.headers().lines().clone(),
+                None => Bytes::new(),
+            },
             body: request.body.clone(),
             bytes: request.bytes,
         };
@@ -455,6 +470,10 @@ impl Delivery {
             return self.spooling.pause(now + MEMORY_PAUSE);
         }
         for (place, record) in records {
+            let Ok(headers) = self.spooling.headers_of(&record) else {
+                self.unreadable(place, &record);
+                continue;
+            };
             let mut permit = Permit::none(&self.budget);
             if self.is_draining || permit.cover(record.bytes).is_err() {
                 self.spooling.release(place);
@@ -465,6 +484,7 @@ impl Delivery {
                 signal: record.signal,
                 items: record.items,
                 encoding: record.encoding,
+                headers,
                 body: record.body,
                 bytes: record.bytes,
                 deadline: None,
@@ -476,11 +496,32 @@ impl Delivery {
         }
         for signal in Signal::ALL {
             for encoding in Encoding::ALL {
-                let batcher = &mut self.spooling.batcher;
-                let sealed = batcher.seal(signal, encoding, Trigger::Idle, now);
-                self.queue_replayed(sealed);
+                self.seal_replayed(&BatchKey::plain(signal, encoding), now);
             }
         }
+        for key in self.spooling.batcher.open_with_headers() {
+            self.seal_replayed(&key, now);
+        }
+    }
+
+    fn seal_replayed(&mut self, key: &BatchKey, now: Instant) {
+        let sealed = self.spooling.batcher.seal(key, Trigger::Idle, now);
+        self.queue_replayed(sealed);
+    }
+
+    /// The headers of a record are none that may go on: it is given up like one that the disk has
+    /// lost, because without them it would go to nobody's tenant or to another's.
+    fn unreadable(&mut self, place: Place, record: &Record) {
+        let mut items = [0; 4];
+        items[record.signal.index()] = record.items;
+        self.spooling.settle(place);
+        self.metrics.spool_damaged(1);
+        tracing::warn!(
+            segment = place.segment.file(),
+            record = place.ordinal,
+            "the headers of a stored record cannot be read"
+        );
+        self.dropped(1, items, Why::Damaged);
     }
 
     fn queue_replayed(&mut self, sealed: Option<Batch>) {

@@ -331,6 +331,7 @@ const fn is_downstream(reason: Reason) -> bool {
         | Reason::SpoolFailed
         | Reason::SpoolExpired
         | Reason::SpoolDamaged
+        | Reason::HeaderSetsFull
         | Reason::Collector(_) => true,
         Reason::Malformed
         | Reason::TooLarge

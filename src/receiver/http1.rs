@@ -87,10 +87,11 @@ impl<'a> Session<'a> {
             skipped_bytes: SKIPPED_BYTES_MAX,
         };
         connection.want_sweeps();
+        let forwarded = Rc::clone(&context.forward_headers);
         Self {
             context,
             connection,
-            http: Server::new(limits, |parts| Rc::new(Opened::of(parts))),
+            http: Server::new(limits, move |parts| Rc::new(Opened::of(parts, &forwarded))),
             call: None,
             watch: Watch::Off,
             ahead: None,

@@ -68,14 +68,14 @@ impl Pipeline {
 
     /// Takes a request.
     pub(super) fn submit(self: &Rc<Self>, request: ExportRequest) -> Ack {
-        let (signal, encoding) = (request.signal, request.encoding);
+        let key = request.key();
         let (ack, is_news, has_work) = {
             let mut delivery = self.delivery.borrow_mut();
             let now = rt::now();
-            let was_open = delivery.is_open(signal, encoding);
+            let was_open = delivery.is_open(&key);
             let deadline = delivery.next_deadline(now);
             let ack = delivery.submit(request, now);
-            let has_opened = !was_open && delivery.is_open(signal, encoding);
+            let has_opened = !was_open && delivery.is_open(&key);
             let is_sooner = delivery.next_deadline(now) != deadline;
             (ack, has_opened || is_sooner, delivery.has_work())
         };

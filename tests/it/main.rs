@@ -28,4 +28,5 @@ mod spool_cli;
 mod startup;
 mod structure;
 mod support;
+mod tenants;
 mod witness;

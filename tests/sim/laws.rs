@@ -127,6 +127,8 @@ impl World {
         let may_double = self.plan.spool.is_some()
             && (self.plan.disk_faults > 0 || self.plan.disk_bytes < u64::MAX);
         for id in &ids {
+            let expected = body::headers(*id, self.plan.tenants);
+            assert_eq!(message.headers(), &expected, "request {id}: whose it is");
             let now = self.now;
             let request = self.books.get(*id);
             assert!(
@@ -277,6 +279,7 @@ impl World {
     /// What was acknowledged is with a collector, or was counted as lost.
     pub(crate) fn law_of_the_end(&self) {
         assert_eq!(self.budget.used(), 0, "memory that nobody gives back");
+        assert_eq!(self.header_sets.count(), 0, "headers that nobody lets go");
         let may_drop = self.plan.may_drop();
         for signal in Signal::ALL {
             let account = self.metrics.account(signal);

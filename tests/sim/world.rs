@@ -12,6 +12,7 @@ use otlp::{
     degrade::Probe,
     delivery::{Action, Delivery, Lent},
     encoding::Encoding,
+    headers::HeaderSets,
     jitter::Jitter,
     metrics::{CollectorName, Role, ShardMetrics, Transport},
     outcome::{Attempt, Outcome},
@@ -88,6 +89,7 @@ pub struct World {
     pub(crate) books: Books,
     pub(crate) metrics: Arc<ShardMetrics>,
     pub(crate) budget: Rc<Budget>,
+    pub(crate) header_sets: HeaderSets,
     pub(crate) disk: Disk,
     /// Items that earlier processes have dropped.
     pub(crate) dropped: [u64; 4],
@@ -114,7 +116,7 @@ pub struct World {
 impl World {
     pub fn new(start: Instant, seed: u64) -> Self {
         let mut random = Random::new(seed);
-        let plan = Plan::new(&mut random);
+        let plan = Plan::new(seed, &mut random);
         let collectors = plan.config.export.collectors().len();
         let disk = Disk::new(random.number());
         let now = start;
@@ -128,6 +130,7 @@ impl World {
             books: Books::default(),
             metrics,
             budget,
+            header_sets: HeaderSets::new(usize::MAX),
             disk,
             dropped: [0; 4],
             start,
@@ -346,6 +349,8 @@ impl World {
             true => Encoding::Gzip,
             false => Encoding::Identity,
         };
+        let headers = body::headers(id, self.plan.tenants);
+        let headers = self.header_sets.get(&headers).expect("there is no bound");
         let mut permit = Permit::none(&self.budget);
         if permit.cover(bytes).is_err() {
             return;
@@ -365,6 +370,7 @@ impl World {
                 bytes,
                 deadline,
                 place: None,
+                headers,
                 permit,
             },
             self.now,

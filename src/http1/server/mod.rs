@@ -63,7 +63,7 @@ pub struct Reply {
 #[derive(Debug)]
 pub struct Server<H> {
     limits: Limits,
-    open: fn(&Parts) -> H,
+    open: Opener<H>,
     remembered: Remembered<H>,
     state: State,
     /// The beginning of a head whose end has not come.
@@ -72,6 +72,15 @@ pub struct Server<H> {
     asked: Asked,
     leaving: bool,
     output: Vec<u8>,
+}
+
+/// What a head is opened with.
+struct Opener<H>(Box<dyn Fn(&Parts) -> H>);
+
+impl<H> std::fmt::Debug for Opener<H> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Opener").finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug)]
@@ -112,10 +121,10 @@ impl Asked {
 impl<H: Clone> Server<H> {
     /// A fresh connection. `open` is called with each head that is not remembered.
     #[must_use]
-    pub fn new(limits: Limits, open: fn(&Parts) -> H) -> Self {
+    pub fn new(limits: Limits, open: impl Fn(&Parts) -> H + 'static) -> Self {
         Self {
             limits,
-            open,
+            open: Opener(Box::new(open)),
             remembered: Remembered::default(),
             state: State::Head,
             partial: Vec::new(),
@@ -232,7 +241,7 @@ impl<H: Clone> Server<H> {
 
     fn read(&mut self, bytes: &[u8]) -> Result<Read<H>, Problem> {
         let head = Head::parse(bytes)?;
-        let read = Read::new((self.open)(&head.parts), &head);
+        let read = Read::new((self.open.0)(&head.parts), &head);
         self.remembered.add(bytes, head.digits, &read);
         Ok(read)
     }
