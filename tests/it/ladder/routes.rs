@@ -130,9 +130,10 @@ async fn what_nobody_waits_for_any_more_is_not_sent() {
         .header("grpc-timeout", "1m")
         .body([&[0][..], &length, &sent.body].concat().into())
         .unwrap();
-    let hurried = tokio::spawn(async move { hurried.grpc_by_hand(request).await });
-    otlp.until_ledger("three wait", |now| {
-        now.items(Signal::Traces, "waiting") == 111.0
+    let headers = within("the answer of the hurried", hurried.grpc_by_hand(request)).await;
+    assert_eq!(headers["grpc-status"], "4", "deadline exceeded");
+    otlp.until_ledger("two wait", |now| {
+        now.items(Signal::Traces, "waiting") == 11.0
     })
     .await;
     // Its sockets are closed.
@@ -146,8 +147,6 @@ async fn what_nobody_waits_for_any_more_is_not_sent() {
     collector.behave(Behaviour::Accept);
     let answers = within("the first answer", calls.join_all()).await;
     assert!(answers[0].accepted(), "{answers:?}");
-    let headers = within("the answer of the hurried", hurried).await.unwrap();
-    assert_eq!(headers["grpc-status"], "4", "deadline exceeded");
     let ledger = otlp
         .until_ledger("none waits", |now| {
             now.items(Signal::Traces, "waiting") == 0.0
@@ -155,8 +154,10 @@ async fn what_nobody_waits_for_any_more_is_not_sent() {
         .await;
     assert_eq!(collector.accepted_ids(Signal::Traces).len(), 1);
     assert_eq!(ledger.items(Signal::Traces, "delivered"), 1.0);
-    let gone = [("state", "refused"), ("reason", "sender_gone")];
-    assert_eq!(ledger.sum("otlp_items_total", &gone), 110.0);
+    for (reason, items) in [("sender_gone", 10.0), ("deadline", 100.0)] {
+        let refused = [("state", "refused"), ("reason", reason)];
+        assert_eq!(ledger.sum("otlp_items_total", &refused), items, "{reason}");
+    }
 }
 
 #[tokio::test]
