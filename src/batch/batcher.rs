@@ -196,6 +196,26 @@ impl Batch {
         (part(kept, &kept_slices), part(gone, &gone_slices))
     }
 
+    /// Puts together again what was taken apart, as it was sealed then; nobody waits for it. `None`
+    /// where there is nothing.
+    pub fn put_together(
+        requests: Vec<ExportRequest>,
+        sealed_at: Instant,
+        trigger: Trigger,
+    ) -> Option<Self> {
+        let (signal, encoding) = requests.first().map(|it| (it.signal, it.encoding))?;
+        let mut open = Open::default();
+        for request in requests {
+            debug_assert!(
+                (request.signal, request.encoding) == (signal, encoding),
+                "a batch is of one signal and encoding"
+            );
+            let (entry, body) = Entry::of(request, None);
+            open.add(entry, body, sealed_at);
+        }
+        open.seal(signal, encoding, trigger, sealed_at)
+    }
+
     /// Lets go of a batch that lies on the disk: nobody waits for it.
     pub fn discard(self) {
         debug_assert!(!self.is_awaited(), "a call that waits is answered");
@@ -240,6 +260,20 @@ impl Batch {
 }
 
 impl Entry {
+    /// A request's place in a batch, and its body.
+    fn of(request: ExportRequest, waiter: Option<Waiter>) -> (Self, Vec<Bytes>) {
+        let entry = Self {
+            items: request.items,
+            place: request.place,
+            bytes: request.bytes,
+            slices: request.body.len(),
+            deadline: request.deadline,
+            waiter,
+            permit: request.permit,
+        };
+        (entry, request.body)
+    }
+
     fn is_abandoned(&self, now: Instant) -> bool {
         let Some(waiter) = &self.waiter else {
             return false;
@@ -289,26 +323,9 @@ impl Batcher {
         waiter: Option<Waiter>,
         now: Instant,
     ) -> Option<Batch> {
-        let ExportRequest {
-            signal,
-            encoding,
-            items,
-            body,
-            bytes,
-            deadline,
-            place,
-            permit,
-        } = request;
-        let entry = Entry {
-            items,
-            place,
-            bytes,
-            slices: body.len(),
-            deadline,
-            waiter,
-            permit,
-        };
-
+        let (signal, encoding) = (request.signal, request.encoding);
+        let (items, bytes) = (request.items, request.bytes);
+        let (entry, body) = Entry::of(request, waiter);
         if !signal.merges() || bytes >= self.bytes_max || items >= self.items_max {
             let mut alone = Open::default();
             alone.add(entry, body, now);

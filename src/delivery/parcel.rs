@@ -3,13 +3,21 @@
 use std::{sync::Arc, time::Instant};
 
 use super::destination::SMALL_PER_PLACE;
-use crate::{batch::Batch, encoding::Encoding, signal::Signal, wire::Message};
+use crate::{
+    batch::{Batch, ExportRequest},
+    encoding::Encoding,
+    metrics::Trigger,
+    signal::Signal,
+    wire::Message,
+};
 
 /// A batch, or one request of it, that has no outcome yet.
 #[derive(Debug)]
 pub(super) struct Parcel {
     pub batch: Batch,
     message: Option<Arc<Message>>,
+    /// Calls wait for its outcome.
+    pub is_awaited: bool,
     /// Sent beside fifteen others in the place of one batch.
     pub is_small: bool,
     /// Read back from the disk.
@@ -32,10 +40,42 @@ pub(super) struct Template {
     first_at: Option<Instant>,
 }
 
+/// A parcel that was taken apart for the disk: what it takes to go on with it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Origin {
+    /// Which one it was.
+    pub number: u64,
+    template: Template,
+    sealed_at: Instant,
+    trigger: Trigger,
+}
+
+impl Origin {
+    pub(super) fn new(number: u64, parcel: &Parcel) -> Self {
+        Self {
+            number,
+            template: parcel.template(),
+            sealed_at: parcel.batch.sealed_at(),
+            trigger: parcel.batch.trigger(),
+        }
+    }
+
+    /// The parcel again, of these of its requests: it begins at the top of the ladder, with the
+    /// attempts and the time that it has had.
+    pub(super) fn parcel(self, requests: Vec<ExportRequest>) -> Option<Parcel> {
+        let batch = Batch::put_together(requests, self.sealed_at, self.trigger)?;
+        Some(Parcel {
+            falls_back: false,
+            ..self.template.of(batch)
+        })
+    }
+}
+
 impl Template {
     /// A part.
-    pub(super) const fn of(self, batch: Batch) -> Parcel {
+    pub(super) fn of(self, batch: Batch) -> Parcel {
         Parcel {
+            is_awaited: batch.is_awaited(),
             batch,
             message: None,
             is_small: self.is_small,
@@ -49,8 +89,9 @@ impl Template {
 }
 
 impl Parcel {
-    pub(super) const fn new(batch: Batch, is_small: bool, is_replayed: bool) -> Self {
+    pub(super) fn new(batch: Batch, is_small: bool, is_replayed: bool) -> Self {
         Self {
+            is_awaited: batch.is_awaited(),
             batch,
             message: None,
             is_small,
@@ -75,7 +116,7 @@ impl Parcel {
 
     /// Whether nobody but this memory has the data: its senders were told that it is safe.
     pub(super) fn is_only_here(&self) -> bool {
-        !self.batch.is_awaited() && self.batch.stored_items() == 0
+        !self.is_awaited && self.batch.stored_items() == 0
     }
 
     /// What it weighs among those that wait, in parts of a place.
