@@ -7,7 +7,7 @@ use std::{hint::black_box, time::Duration};
 use bytes::Bytes;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use otlp::{
-    batch::{Ack, Batcher, Budget, ExportRequest, Permit},
+    batch::{Ack, BatchKey, Batcher, Budget, ExportRequest, Permit},
     encoding::Encoding,
     metrics::Trigger,
     outcome::Outcome,
@@ -21,6 +21,7 @@ fn batch(c: &mut Criterion) {
     let budget = Budget::new(1 << 30, |_| {});
     let slice = Bytes::from(vec![7; 14_300]);
     let now = rt::now();
+    let key = BatchKey::plain(Signal::Traces, Encoding::Identity);
     let mut group = c.benchmark_group("batch");
     group.throughput(Throughput::Elements(REQUESTS));
     for (name, queued) in [("delivered", false), ("queued", true)] {
@@ -41,15 +42,14 @@ fn batch(c: &mut Criterion) {
                             bytes,
                             deadline: None,
                             place: None,
+                            headers: None,
                             permit,
                         };
                         let (ack, waiter) = (!queued).then(Ack::pending).unzip();
                         let sealed = batcher.push(request, waiter, now);
                         black_box((ack, sealed.is_some()));
                     }
-                    if let Some(batch) =
-                        batcher.seal(Signal::Traces, Encoding::Identity, Trigger::Idle, now)
-                    {
+                    if let Some(batch) = batcher.seal(&key, Trigger::Idle, now) {
                         batch.resolve(|_| Outcome::Accepted);
                     }
                 },

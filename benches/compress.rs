@@ -12,7 +12,7 @@ use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress};
 use otlp::{
-    batch::{Ack, Batcher, Budget, ExportRequest, Permit},
+    batch::{Ack, BatchKey, Batcher, Budget, ExportRequest, Permit},
     config::Validate,
     encoding::Encoding,
     metrics::Trigger,
@@ -117,6 +117,7 @@ fn request(budget: &std::rc::Rc<Budget>, encoding: Encoding, body: Vec<Bytes>) -
         bytes,
         deadline: None,
         place: None,
+        headers: None,
         permit,
     }
 }
@@ -207,7 +208,11 @@ fn merge(criterion: &mut Criterion) {
                     let request = request(&budget, Encoding::Identity, body.clone());
                     black_box(batcher.push(request, None, now).is_some());
                 }
-                let batch = batcher.seal(Signal::Traces, Encoding::Identity, Trigger::Idle, now);
+                let batch = batcher.seal(
+                    &BatchKey::plain(Signal::Traces, Encoding::Identity),
+                    Trigger::Idle,
+                    now,
+                );
                 batch.map(|batch| {
                     let packed = packer.pack(batch.slices());
                     batch.resolve(|_| Outcome::Accepted);

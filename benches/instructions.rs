@@ -6,7 +6,7 @@ use std::{env, hint::black_box, io::Write as _, time::Duration};
 
 use bytes::Bytes;
 use otlp::{
-    batch::{Ack, Batch, Batcher, Budget, ExportRequest, Permit},
+    batch::{Ack, Batch, BatchKey, Batcher, Budget, ExportRequest, Permit},
     config::Validate,
     encoding::Encoding,
     metrics::{Settled, ShardMetrics, Transport, Trigger},
@@ -121,12 +121,17 @@ fn batch(n: u32, end: fn(Batch)) {
                 bytes: slice.len(),
                 deadline: None,
                 place: None,
+                headers: None,
                 permit,
             };
             let (ack, waiter) = Ack::pending();
             black_box((ack, batcher.push(request, Some(waiter), now)));
         }
-        let sealed = batcher.seal(Signal::Traces, Encoding::Identity, Trigger::Idle, now);
+        let sealed = batcher.seal(
+            &BatchKey::plain(Signal::Traces, Encoding::Identity),
+            Trigger::Idle,
+            now,
+        );
         sealed.into_iter().for_each(end);
     }
 }

@@ -27,6 +27,7 @@ pub mod degrade;
 pub mod delivery;
 pub mod encoding;
 pub mod exporter;
+pub mod headers;
 pub mod http1;
 pub mod http2;
 pub mod jitter;

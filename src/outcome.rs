@@ -169,8 +169,10 @@ pub enum Reason {
     Timeout,
     /// The circuit breaker of every collector is open: no call is made.
     CircuitOpen,
-    /// The sender has gone, or its own deadline has passed, before the data was sent on.
+    /// The sender has gone before the data was sent on.
     Cancelled,
+    /// The sender's own deadline has passed before there was an outcome.
+    Deadline,
     /// The spool holds all that it may.
     SpoolFull,
     /// The disk of the spool does not take the data.
@@ -179,13 +181,15 @@ pub enum Reason {
     SpoolExpired,
     /// The data can no longer be read from the disk of the spool.
     SpoolDamaged,
+    /// As many different sets of forwarded headers are in use as may be.
+    HeaderSetsFull,
     /// The collector answered with this code.
     Collector(Code),
 }
 
 impl Reason {
     /// Reasons that this process finds itself, in the order of [`Reason::index`].
-    const OWN: [Self; 16] = [
+    const OWN: [Self; 18] = [
         Self::Malformed,
         Self::TooLarge,
         Self::UnknownPath,
@@ -198,10 +202,12 @@ impl Reason {
         Self::Timeout,
         Self::CircuitOpen,
         Self::Cancelled,
+        Self::Deadline,
         Self::SpoolFull,
         Self::SpoolFailed,
         Self::SpoolExpired,
         Self::SpoolDamaged,
+        Self::HeaderSetsFull,
     ];
 
     /// How many reasons there are.
@@ -230,10 +236,12 @@ impl Reason {
             Self::Timeout => 9,
             Self::CircuitOpen => 10,
             Self::Cancelled => 11,
-            Self::SpoolFull => 12,
-            Self::SpoolFailed => 13,
-            Self::SpoolExpired => 14,
-            Self::SpoolDamaged => 15,
+            Self::Deadline => 12,
+            Self::SpoolFull => 13,
+            Self::SpoolFailed => 14,
+            Self::SpoolExpired => 15,
+            Self::SpoolDamaged => 16,
+            Self::HeaderSetsFull => 17,
             Self::Collector(code) => Self::OWN.len() + code as usize,
         }
     }
@@ -254,10 +262,12 @@ impl Reason {
             Self::Timeout => "timeout",
             Self::CircuitOpen => "circuit_open",
             Self::Cancelled => "sender_gone",
+            Self::Deadline => "deadline",
             Self::SpoolFull => "spool_full",
             Self::SpoolFailed => "spool_failed",
             Self::SpoolExpired => "spool_expired",
             Self::SpoolDamaged => "spool_damaged",
+            Self::HeaderSetsFull => "header_sets_full",
             Self::Collector(code) => code.name(),
         }
     }
@@ -271,7 +281,7 @@ impl Reason {
             Self::WrongMethod => (Code::Unimplemented, 405, false),
             Self::Unsupported => (Code::Unimplemented, 415, false),
             Self::SlowBody => (Code::Cancelled, 408, false),
-            Self::MemoryFull => (Code::ResourceExhausted, 429, true),
+            Self::MemoryFull | Self::HeaderSetsFull => (Code::ResourceExhausted, 429, true),
             Self::Draining
             | Self::Connection
             | Self::Timeout
@@ -280,7 +290,8 @@ impl Reason {
             | Self::SpoolFailed
             | Self::SpoolExpired
             | Self::SpoolDamaged => (Code::Unavailable, 503, true),
-            Self::Cancelled => (Code::DeadlineExceeded, 504, true),
+            Self::Cancelled => (Code::Cancelled, 503, true),
+            Self::Deadline => (Code::DeadlineExceeded, 504, true),
             Self::Collector(code) => {
                 let retryable = code.is_retryable(with_retry_info);
                 let status = match code {

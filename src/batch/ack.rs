@@ -30,7 +30,8 @@ struct Slot {
     waker: RefCell<Option<Waker>>,
 }
 
-/// Who answers an [`Ack`]: consumed by its answer, so that nobody is answered twice.
+/// Who answers an [`Ack`]: consumed by its answer, so that nobody is answered twice; or tells it
+/// that nobody need wait any longer.
 #[derive(Debug)]
 #[must_use = "a call waits for this"]
 pub struct Waiter {
@@ -82,6 +83,11 @@ impl Waiter {
 
     /// Answers.
     pub fn answer(self, outcome: Outcome) {
+        self.tell(outcome);
+    }
+
+    /// Answers a call whose request goes on without it: like one whose sender has gone.
+    pub fn tell(&self, outcome: Outcome) {
         *self.slot.outcome.borrow_mut() = Some(outcome);
         let waker = self.slot.waker.borrow_mut().take();
         if let Some(waker) = waker {

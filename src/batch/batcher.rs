@@ -1,6 +1,7 @@
 //! When a batch is sealed, and what it holds.
 
 use std::{
+    collections::BTreeMap,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -8,7 +9,33 @@ use std::{
 use bytes::Bytes;
 
 use super::{Permit, Waiter};
-use crate::{encoding::Encoding, metrics::Trigger, outcome::Outcome, signal::Signal, spool::Place};
+use crate::{
+    encoding::Encoding, headers::HeaderSet, metrics::Trigger, outcome::Outcome, signal::Signal,
+    spool::Place,
+};
+
+/// What the requests of one batch have in common.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BatchKey {
+    /// What they carry.
+    pub signal: Signal,
+    /// How each is packed.
+    pub encoding: Encoding,
+    /// Headers of their senders that go on with them; `None` where there are none.
+    pub headers: Option<HeaderSet>,
+}
+
+impl BatchKey {
+    /// Requests without headers that go on with them.
+    #[must_use]
+    pub const fn plain(signal: Signal, encoding: Encoding) -> Self {
+        Self {
+            signal,
+            encoding,
+            headers: None,
+        }
+    }
+}
 
 /// One request that was received, proven and counted.
 #[derive(Debug)]
@@ -19,6 +46,8 @@ pub struct ExportRequest {
     pub items: u64,
     /// How its body is packed.
     pub encoding: Encoding,
+    /// Headers of its sender that go on with it; `None` where there are none.
+    pub headers: Option<HeaderSet>,
     /// Its body as it lies.
     pub body: Vec<Bytes>,
     /// The body's length, packed as it is.
@@ -29,6 +58,18 @@ pub struct ExportRequest {
     pub place: Option<Place>,
     /// Its part of the budget: held as long as its bytes are.
     pub permit: Permit,
+}
+
+impl ExportRequest {
+    /// What it has in common with the requests that it may share a batch with.
+    #[must_use]
+    pub fn key(&self) -> BatchKey {
+        BatchKey {
+            signal: self.signal,
+            encoding: self.encoding,
+            headers: self.headers.clone(),
+        }
+    }
 }
 
 /// One request's place in a batch.
@@ -51,12 +92,12 @@ pub struct Entry {
 #[derive(Debug)]
 #[must_use = "calls wait for this batch"]
 pub struct Batch {
-    signal: Signal,
-    encoding: Encoding,
+    key: BatchKey,
     entries: Vec<Entry>,
     slices: Arc<[Bytes]>,
     items: u64,
     bytes: usize,
+    deadline: Option<Instant>,
     sealed_at: Instant,
     trigger: Trigger,
 }
@@ -65,13 +106,19 @@ impl Batch {
     /// What it carries.
     #[must_use]
     pub const fn signal(&self) -> Signal {
-        self.signal
+        self.key.signal
     }
 
     /// How each of its requests is packed.
     #[must_use]
     pub const fn encoding(&self) -> Encoding {
-        self.encoding
+        self.key.encoding
+    }
+
+    /// Headers of the senders that go on with its requests: the same for all of them.
+    #[must_use]
+    pub const fn headers(&self) -> Option<&HeaderSet> {
+        self.key.headers.as_ref()
     }
 
     /// Items of all its requests.
@@ -116,6 +163,28 @@ impl Batch {
         self.entries.iter().any(|entry| entry.waiter.is_some())
     }
 
+    /// When the first of the senders that wait gives up; `None` where none says when, or all that
+    /// do were told.
+    #[must_use]
+    pub const fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// Tells the calls whose senders have given up by now, though their requests go on.
+    pub fn tell_late(&mut self, now: Instant, outcome: &Outcome) {
+        self.deadline = None;
+        for entry in &self.entries {
+            let (Some(waiter), Some(deadline)) = (&entry.waiter, entry.deadline) else {
+                continue;
+            };
+            if now < deadline {
+                self.deadline = sooner(self.deadline, Some(deadline));
+            } else if !waiter.is_gone() {
+                waiter.tell(outcome.clone());
+            }
+        }
+    }
+
     /// Cuts the batch into two of about as many requests each; `Err` with the batch itself where
     /// there is but one.
     ///
@@ -153,9 +222,10 @@ impl Batch {
             let (slices, after) = rest.split_at(entry.slices);
             rest = after;
             let request = ExportRequest {
-                signal: self.signal,
+                signal: self.key.signal,
                 items: entry.items,
-                encoding: self.encoding,
+                encoding: self.key.encoding,
+                headers: self.key.headers.clone(),
                 body: slices.to_vec(),
                 bytes: entry.bytes,
                 deadline: entry.deadline,
@@ -203,17 +273,14 @@ impl Batch {
         sealed_at: Instant,
         trigger: Trigger,
     ) -> Option<Self> {
-        let (signal, encoding) = requests.first().map(|it| (it.signal, it.encoding))?;
+        let key = requests.first()?.key();
         let mut open = Open::default();
         for request in requests {
-            debug_assert!(
-                (request.signal, request.encoding) == (signal, encoding),
-                "a batch is of one signal and encoding"
-            );
+            debug_assert!(request.key() == key, "a batch is of one kind");
             let (entry, body) = Entry::of(request, None);
             open.add(entry, body, sealed_at);
         }
-        open.seal(signal, encoding, trigger, sealed_at)
+        open.seal(key, trigger, sealed_at)
     }
 
     /// Lets go of a batch that lies on the disk: nobody waits for it.
@@ -235,10 +302,10 @@ impl Batch {
 
     fn part(&self, entries: Vec<Entry>, slices: &[Bytes]) -> Self {
         Self {
-            signal: self.signal,
-            encoding: self.encoding,
+            key: self.key.clone(),
             items: entries.iter().map(|entry| entry.items).sum(),
             bytes: entries.iter().map(|entry| entry.bytes).sum(),
+            deadline: entries.iter().filter_map(|entry| entry.deadline).min(),
             entries,
             slices: slices.into(),
             sealed_at: self.sealed_at,
@@ -267,7 +334,8 @@ impl Entry {
             place: request.place,
             bytes: request.bytes,
             slices: request.body.len(),
-            deadline: request.deadline,
+            // Nobody gives up who does not wait.
+            deadline: request.deadline.filter(|_| waiter.is_some()),
             waiter,
             permit: request.permit,
         };
@@ -283,7 +351,8 @@ impl Entry {
 }
 
 /// The open batches of each signal: one for each encoding that requests came in, so that what is
-/// sent is packed in one way.
+/// sent is packed in one way, and for each set of headers that goes on with them, so that no
+/// sender's data goes on under the name of another.
 ///
 /// - Shard: one per shard.
 /// - Time: `now` must not go backwards; told by the caller.
@@ -292,7 +361,15 @@ pub struct Batcher {
     items_max: u64,
     bytes_max: usize,
     age_max: Duration,
-    open: [[Open; Encoding::ALL.len()]; 4],
+    open: [[OpenBatches; Encoding::ALL.len()]; 4],
+}
+
+/// The open batches of a signal and an encoding.
+#[derive(Debug, Default)]
+struct OpenBatches {
+    plain: Open,
+    /// Those that hold something, by what goes on with their requests.
+    by_headers: BTreeMap<HeaderSet, Open>,
 }
 
 #[derive(Debug, Default)]
@@ -302,6 +379,7 @@ struct Open {
     items: u64,
     bytes: usize,
     since: Option<Instant>,
+    deadline: Option<Instant>,
 }
 
 impl Batcher {
@@ -323,19 +401,29 @@ impl Batcher {
         waiter: Option<Waiter>,
         now: Instant,
     ) -> Option<Batch> {
-        let (signal, encoding) = (request.signal, request.encoding);
+        let key = request.key();
         let (items, bytes) = (request.items, request.bytes);
         let (entry, body) = Entry::of(request, waiter);
-        if !signal.merges() || bytes >= self.bytes_max || items >= self.items_max {
+        if !key.signal.merges() || bytes >= self.bytes_max || items >= self.items_max {
             let mut alone = Open::default();
             alone.add(entry, body, now);
-            return alone.seal(signal, encoding, Trigger::Alone, now);
+            return alone.seal(key, Trigger::Alone, now);
         }
-        let open = &mut self.open[signal.index()][encoding.index()];
+        let Self {
+            items_max,
+            bytes_max,
+            ref mut open,
+            ..
+        } = *self;
+        let batches = &mut open[key.signal.index()][key.encoding.index()];
+        let open = match &key.headers {
+            None => &mut batches.plain,
+            Some(headers) => batches.by_headers.entry(headers.clone()).or_default(),
+        };
         let over = |open: &Open, items: u64, bytes: usize| {
-            if open.bytes + bytes > self.bytes_max {
+            if open.bytes + bytes > bytes_max {
                 Some(Trigger::Bytes)
-            } else if open.items + items > self.items_max {
+            } else if open.items + items > items_max {
                 Some(Trigger::Size)
             } else {
                 None
@@ -343,45 +431,84 @@ impl Batcher {
         };
         // What does not fit beside the others waits in a batch of its own.
         if let Some(trigger) = over(open, items, bytes) {
-            let sealed = open.seal(signal, encoding, trigger, now);
+            let sealed = open.seal(key, trigger, now);
             open.add(entry, body, now);
             return sealed;
         }
         open.add(entry, body, now);
         // Full when not one more byte or item would fit.
-        over(open, 1, 1).and_then(|trigger| open.seal(signal, encoding, trigger, now))
+        over(open, 1, 1).and_then(|trigger| self.seal(&key, trigger, now))
     }
 
-    /// Seals the open batch of a signal and an encoding, if it holds anything.
-    pub fn seal(
-        &mut self,
-        signal: Signal,
-        encoding: Encoding,
-        trigger: Trigger,
-        now: Instant,
-    ) -> Option<Batch> {
-        self.open[signal.index()][encoding.index()].seal(signal, encoding, trigger, now)
+    /// Seals the open batch of these requests, if it holds anything.
+    pub fn seal(&mut self, key: &BatchKey, trigger: Trigger, now: Instant) -> Option<Batch> {
+        let batches = &mut self.open[key.signal.index()][key.encoding.index()];
+        match &key.headers {
+            None => batches.plain.seal(key.clone(), trigger, now),
+            Some(headers) => {
+                let mut open = batches.by_headers.remove(headers)?;
+                open.seal(key.clone(), trigger, now)
+            }
+        }
     }
 
-    /// Whether the open batch of a signal and an encoding holds anything.
+    /// Whether the open batch of these requests holds anything.
     #[must_use]
-    pub fn is_open(&self, signal: Signal, encoding: Encoding) -> bool {
-        self.open[signal.index()][encoding.index()].since.is_some()
+    pub fn is_open(&self, key: &BatchKey) -> bool {
+        self.open_of(key).is_some_and(|open| open.since.is_some())
     }
 
-    /// Whether the open batch of a signal and an encoding has waited long enough.
+    /// Whether the open batch of these requests has waited long enough, for its age or for one of
+    /// its senders.
     #[must_use]
-    pub fn is_due(&self, signal: Signal, encoding: Encoding, now: Instant) -> bool {
-        self.open[signal.index()][encoding.index()]
-            .since
-            .is_some_and(|since| now >= since + self.age_max)
+    pub fn is_due(&self, key: &BatchKey, now: Instant) -> bool {
+        self.open_of(key).is_some_and(|open| {
+            let is_old = open.since.is_some_and(|since| now >= since + self.age_max);
+            is_old || open.deadline.is_some_and(|deadline| now >= deadline)
+        })
+    }
+
+    /// When the first of the senders that wait for an open batch gives up.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        self.all_open().filter_map(|open| open.deadline).min()
+    }
+
+    fn open_of(&self, key: &BatchKey) -> Option<&Open> {
+        let batches = &self.open[key.signal.index()][key.encoding.index()];
+        match &key.headers {
+            None => Some(&batches.plain),
+            Some(headers) => batches.by_headers.get(headers),
+        }
+    }
+
+    fn all_open(&self) -> impl Iterator<Item = &Open> {
+        let batches = self.open.iter().flatten();
+        batches.flat_map(|it| std::iter::once(&it.plain).chain(it.by_headers.values()))
+    }
+
+    /// The open batches with whose requests headers go on.
+    ///
+    /// - Cost: nothing is allocated where there is none.
+    #[must_use]
+    pub fn open_with_headers(&self) -> Vec<BatchKey> {
+        let mut keys = Vec::new();
+        for (signal, encodings) in Signal::ALL.into_iter().zip(&self.open) {
+            for (encoding, batches) in Encoding::ALL.into_iter().zip(encodings) {
+                keys.extend(batches.by_headers.keys().map(|headers| BatchKey {
+                    signal,
+                    encoding,
+                    headers: Some(headers.clone()),
+                }));
+            }
+        }
+        keys
     }
 
     /// When the next open batch has waited long enough.
     #[must_use]
     pub fn next_due(&self) -> Option<Instant> {
-        let open = self.open.iter().flatten();
-        let oldest = open.filter_map(|open| open.since).min()?;
+        let oldest = self.all_open().filter_map(|open| open.since).min()?;
         Some(oldest + self.age_max)
     }
 }
@@ -391,36 +518,37 @@ impl Open {
         self.since.get_or_insert(now);
         self.items += entry.items;
         self.bytes += entry.bytes;
+        self.deadline = sooner(self.deadline, entry.deadline);
         self.slices.extend(body);
         self.entries.push(entry);
     }
 
-    fn seal(
-        &mut self,
-        signal: Signal,
-        encoding: Encoding,
-        trigger: Trigger,
-        now: Instant,
-    ) -> Option<Batch> {
+    fn seal(&mut self, key: BatchKey, trigger: Trigger, now: Instant) -> Option<Batch> {
         self.since.take()?;
         let Self {
             entries,
             slices,
             items,
             bytes,
+            deadline,
             ..
         } = std::mem::take(self);
         Some(Batch {
-            signal,
-            encoding,
+            key,
             entries,
             slices: slices.into(),
             items,
             bytes,
+            deadline,
             sealed_at: now,
             trigger,
         })
     }
+}
+
+/// The first of two deadlines, as far as there are any.
+fn sooner(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    one.into_iter().chain(other).min()
 }
 
 #[cfg(test)]

@@ -7,5 +7,5 @@ mod batcher;
 mod budget;
 
 pub use ack::{Ack, Waiter};
-pub use batcher::{Batch, Batcher, Entry, ExportRequest};
+pub use batcher::{Batch, BatchKey, Batcher, Entry, ExportRequest};
 pub use budget::{Budget, Permit, Spent};

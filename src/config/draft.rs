@@ -79,7 +79,22 @@ impl Draft {
         self.check_ports(origin_of, problems);
         self.resolve_compression(origin_of, problems, warnings);
         self.resolve_resilience(origin_of, problems, warnings);
+        self.check_headers(warnings);
         self.config
+    }
+
+    /// Says where a sender's header does not go on because the operator's takes its place.
+    fn check_headers(&self, warnings: &mut Vec<String>) {
+        let own = &self.config.export.headers;
+        for name in &self.config.forward_headers {
+            if own.iter().any(|(known, _)| known == name.as_str()) {
+                warnings.push(format!(
+                    "forward_headers names {:?}, which headers sets as well: the value of headers \
+                     is sent; remove one of the two",
+                    name.as_str()
+                ));
+            }
+        }
     }
 
     fn resolve_endpoints(&mut self, problems: &mut Vec<Problem>, warnings: &mut Vec<String>) {

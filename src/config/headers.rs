@@ -3,24 +3,7 @@
 use http::{HeaderName, HeaderValue};
 
 use super::problem::Complaint;
-
-/// Headers that the forwarder itself writes or that belong to one connection.
-const OWN: [&str; 14] = [
-    "accept-encoding",
-    "connection",
-    "content-encoding",
-    "content-length",
-    "content-type",
-    "expect",
-    "host",
-    "keep-alive",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "user-agent",
-];
+use crate::headers::is_own;
 
 /// The pairs of `name=value,name2=value2`, values percent-decoded.
 ///
@@ -89,7 +72,7 @@ pub fn check(name: &str, value: &str, others: &[(String, String)]) -> Result<Str
         );
     };
     let known = known.as_str();
-    if OWN.contains(&known) || known.starts_with("grpc-") {
+    if is_own(known) {
         return refuse(
             format!("the header {known:?} is written by the forwarder itself"),
             "remove it",
@@ -108,6 +91,39 @@ pub fn check(name: &str, value: &str, others: &[(String, String)]) -> Result<Str
         );
     }
     Ok(known.to_owned())
+}
+
+/// The name of a sender's header that goes on, where it may beside `others`.
+///
+/// # Errors
+///
+/// Why not.
+pub fn check_name(name: &str, others: &[HeaderName]) -> Result<HeaderName, Complaint> {
+    let Ok(known) = HeaderName::from_bytes(name.as_bytes()) else {
+        return Err(Complaint::new(
+            format!("{name:?} is not a header name"),
+            "use letters, digits and hyphens, for example x-scope-orgid",
+        ));
+    };
+    if is_own(known.as_str()) {
+        return Err(Complaint::new(
+            format!(
+                "the header {:?} is written by the forwarder itself, so a sender's cannot go on",
+                known.as_str()
+            ),
+            "remove it",
+        ));
+    }
+    if others.contains(&known) {
+        return Err(Complaint::new(
+            format!(
+                "the header {:?} is given twice (case does not matter)",
+                known.as_str()
+            ),
+            "keep one of the two",
+        ));
+    }
+    Ok(known)
 }
 
 #[cfg(test)]
@@ -138,5 +154,26 @@ mod tests {
         assert!(check("X-A", "2", &others).is_err());
         assert!(check("x-b", "a\nb", &others).is_err());
         assert_eq!(check("X-B", "2", &others).unwrap(), "x-b");
+    }
+
+    #[test]
+    fn a_header_that_the_forwarder_writes_cannot_go_on() {
+        let own = [
+            "Content-Type",
+            "TE",
+            "host",
+            "grpc-timeout",
+            "transfer-encoding",
+            ":path",
+            "a b",
+            "",
+        ];
+        for name in own {
+            assert!(check_name(name, &[]).is_err(), "{name:?}");
+        }
+        let known = check_name("X-Scope-OrgID", &[]).unwrap();
+        assert_eq!(known.as_str(), "x-scope-orgid");
+        assert!(check_name("x-scope-orgid", &[known]).is_err());
+        assert_eq!(check_name("Authorization", &[]).unwrap(), "authorization");
     }
 }

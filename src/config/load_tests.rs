@@ -671,3 +671,31 @@ fn only_a_signal_all_of_whose_collectors_are_listed_is_merged_compressed() {
         }
     }
 }
+
+#[test]
+fn headers_to_forward_are_named_once_and_not_the_forwarder_s_own() {
+    let config = toml("forward_headers = [\"X-Scope-OrgID\", \"x-b\"]")
+        .unwrap()
+        .config;
+    assert_eq!(config.forward_headers, ["x-scope-orgid", "x-b"]);
+    let text = toml("forward_headers = \"x-a, authorization\"")
+        .unwrap()
+        .config;
+    assert_eq!(text.forward_headers, ["x-a", "authorization"]);
+    assert!(toml("").unwrap().config.forward_headers.is_empty());
+    for (names, says) in [
+        ("\"TE\"", "\"te\" is written by the forwarder"),
+        ("\"grpc-timeout\"", "is written by the forwarder"),
+        ("[\"x-a\", \"X-A\"]", "given twice"),
+        ("\"x a\"", "is not a header name"),
+    ] {
+        let refused = report(toml(&format!("forward_headers = {names}")));
+        for part in ["forward_headers", says, "config.toml:1"] {
+            assert!(refused.contains(part), "{part}: {refused}");
+        }
+    }
+    let both = toml("forward_headers = \"x-a\"\nheaders = { X-A = \"hidden\" }").unwrap();
+    assert!(both.warnings[0].contains("\"x-a\", which headers sets"));
+    assert!(!both.warnings[0].contains("hidden"));
+    assert!(toml("limits.header_sets = 0").is_err());
+}

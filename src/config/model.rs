@@ -4,6 +4,8 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
+use http::HeaderName;
+
 use crate::{encoding::Encoding, signal::Signal};
 
 /// Everything that can be set.
@@ -35,6 +37,8 @@ pub struct Config {
     pub async_threads: usize,
     /// Bytes of requests held at the most, over all shards. 0: 64 MiB a shard, at least 256 MiB.
     pub memory_limit: u64,
+    /// Headers of a sender's request that go on with it. Default: none.
+    pub forward_headers: Vec<HeaderName>,
     /// Bounds on what a peer can make grow.
     pub limits: Limits,
     /// The longest time from a stop signal to the exit.
@@ -344,6 +348,9 @@ pub struct Limits {
     pub response_bytes: usize,
     /// Bytes of one request's headers. Default: 16 KiB.
     pub header_bytes: u32,
+    /// Different sets of forwarded headers in use at a time, in each shard. Default: 1,000.
+    /// Range: 1 to 100,000.
+    pub header_sets: usize,
     /// Open connections, over all shards. 0: three quarters of the open-file limit.
     pub connections: usize,
     /// Calls in flight on one HTTP/2 connection. Default: 256.
@@ -435,10 +442,12 @@ impl Default for Config {
             worker_threads: 0,
             async_threads: 1,
             memory_limit: 0,
+            forward_headers: Vec::new(),
             limits: Limits {
                 request_bytes: 64 << 20,
                 response_bytes: 4 << 20,
                 header_bytes: 16 << 10,
+                header_sets: 1000,
                 connections: 0,
                 streams: 256,
                 request_timeout: Duration::from_secs(30),

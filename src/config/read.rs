@@ -37,6 +37,7 @@ pub fn read(key: &Key, node: &Node, problems: &mut Vec<Problem>) -> Option<Parse
         Kind::Urls(set) => reader.urls(node, *set),
         Kind::Choices { words, set } => reader.choices(node, words, *set),
         Kind::Headers(set) => reader.headers(node, *set),
+        Kind::HeaderNames(set) => reader.header_names(node, *set),
         Kind::Triggers(set) => reader.triggers(node, *set),
         kind => {
             let Tree::Scalar(text) = &node.value else {
@@ -134,9 +135,11 @@ fn scalar(key: &Key, kind: &Kind, text: &str) -> Result<Parsed, Complaint> {
                 set(draft, address);
             }))
         }
-        Kind::Choices { .. } | Kind::Urls(_) | Kind::Headers(_) | Kind::Triggers(_) => {
-            Err(not(&key.describe()))
-        }
+        Kind::Choices { .. }
+        | Kind::Urls(_)
+        | Kind::Headers(_)
+        | Kind::HeaderNames(_)
+        | Kind::Triggers(_) => Err(not(&key.describe())),
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use http::HeaderName;
+
 use super::{
     draft::{Draft, Trigger},
     headers,
@@ -161,6 +163,25 @@ impl Reader<'_> {
         }
         Some(Parsed::new(Shown::Table(headers.clone()), move |draft| {
             set(draft, headers);
+        }))
+    }
+
+    /// Reads names of headers.
+    pub fn header_names(
+        &mut self,
+        node: &Node,
+        set: fn(&mut Draft, Vec<HeaderName>),
+    ) -> Option<Parsed> {
+        let mut names = Vec::new();
+        for (text, origin) in self.texts(node)? {
+            match headers::check_name(&text, &names) {
+                Ok(name) => names.push(name),
+                Err(complaint) => return self.refuse(&origin, complaint),
+            }
+        }
+        let shown = names.iter().map(ToString::to_string).collect();
+        Some(Parsed::new(Shown::List(shown), move |draft| {
+            set(draft, names);
         }))
     }
 

@@ -3,6 +3,8 @@
 
 use std::{net::SocketAddr, time::Duration};
 
+use http::HeaderName;
+
 use super::{
     draft::{Draft, Trigger},
     environment::variable_of,
@@ -152,6 +154,8 @@ pub enum Kind {
     Urls(fn(&mut Draft, Vec<(Url, Origin)>)),
     /// A table of HTTP headers.
     Headers(fn(&mut Draft, Vec<(String, String)>)),
+    /// Names of HTTP headers.
+    HeaderNames(fn(&mut Draft, Vec<HeaderName>)),
     /// A list of `{ type, threshold }`.
     Triggers(fn(&mut Draft, Vec<Trigger>)),
 }
@@ -189,6 +193,7 @@ impl Kind {
             Self::Address(_) => "an address and a port, or \"off\"".to_owned(),
             Self::Urls(_) => "a URL or a list of URLs".to_owned(),
             Self::Headers(_) => "a table of texts".to_owned(),
+            Self::HeaderNames(_) => "a header name or a list of header names".to_owned(),
             Self::Triggers(_) => {
                 "a list of { type = \"high_error_rate\", threshold = over 0, to 1 } or \
                  { type = \"high_latency\", threshold = 1ms to 1h }"

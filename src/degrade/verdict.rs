@@ -37,10 +37,12 @@ pub const fn verdict(outcome: Result<(), (Reason, bool)>) -> Verdict {
         | Reason::Draining
         | Reason::CircuitOpen
         | Reason::Cancelled
+        | Reason::Deadline
         | Reason::SpoolFull
         | Reason::SpoolFailed
         | Reason::SpoolExpired
-        | Reason::SpoolDamaged => Verdict::Neutral,
+        | Reason::SpoolDamaged
+        | Reason::HeaderSetsFull => Verdict::Neutral,
     }
 }
 

@@ -138,18 +138,10 @@ impl Delivery {
     pub(super) fn start(&mut self, mut parcel: Parcel, collector: usize, now: Instant) -> Step {
         let signal = parcel.signal();
         if parcel.batch.has_abandoned(now) {
-            let template = Parcel::template(&parcel);
-            let (kept, gone) = parcel.batch.part_abandoned(now);
-            if let Some(gone) = gone {
-                let refusal = Refusal::retryable(
-                    Reason::Cancelled,
-                    DEFAULT_DELAY,
-                    "the sender has gone or its deadline has passed before the data was sent on",
-                );
-                self.settle(gone, Outcome::Refused(refusal));
-            }
-            let Some(kept) = kept else { return Step::Did };
-            parcel = template.of(kept);
+            let Some(kept) = self.part_abandoned(parcel, now) else {
+                return Step::Did;
+            };
+            parcel = kept;
         }
         if parcel.batch.requests() > 1
             && self.destinations[collector].is_too_large(parcel.batch.bytes(), now)
@@ -157,7 +149,7 @@ impl Delivery {
             self.split(parcel);
             return Step::Did;
         }
-        let timeout = match parcel.is_awaited {
+        let timeout = match parcel.batch.is_awaited() {
             true => (parcel.batch.sealed_at() + self.operation).saturating_duration_since(now),
             false => self.operation,
         };
@@ -196,6 +188,17 @@ impl Delivery {
             message,
             timeout,
         })
+    }
+
+    /// Lets go of the requests of a parcel whose senders have gone, or have given up by now; what
+    /// is left of it.
+    pub(super) fn part_abandoned(&mut self, parcel: Parcel, now: Instant) -> Option<Parcel> {
+        let template = Parcel::template(&parcel);
+        let (kept, gone) = parcel.batch.part_abandoned(now);
+        if let Some(gone) = gone {
+            self.let_go(gone, now);
+        }
+        kept.map(|kept| template.of(kept))
     }
 
     /// Cuts a parcel into two that go next.
@@ -331,7 +334,7 @@ impl Delivery {
                 .delay(self.spooling.failures, least, self.jitter.fraction());
             return self.put_back(parcel.batch, pause, now);
         }
-        let is_awaited = parcel.is_awaited;
+        let is_awaited = parcel.batch.is_awaited();
         let first_at = *parcel.first_at.get_or_insert(now);
         let made = parcel.attempts.max(1);
         let delay = self.retry.delay(made, least, self.jitter.fraction());

@@ -7,6 +7,7 @@
 //!
 //! | file | its one job |
 //! | --- | --- |
+//! | `deadlines` | senders that give up at a time they named |
 //! | `destination` | one collector: places, breaker, probes, pauses |
 //! | `flow` | a parcel from its queue to a collector, and what its answer means |
 //! | `ladder` | which way a parcel goes now |
@@ -18,6 +19,7 @@
 //! | `report` | what has changed, told once |
 //! | `time` | what is the time's to do |
 
+mod deadlines;
 mod destination;
 mod flow;
 mod ladder;
@@ -42,7 +44,7 @@ use std::{
 use slab::Slab;
 
 use crate::{
-    batch::{Ack, Batch, Batcher, Budget, ExportRequest, Waiter},
+    batch::{Ack, Batch, BatchKey, Batcher, Budget, ExportRequest, Waiter},
     config::{Acknowledge, Config, Degradation},
     degrade::{Probe, RetryPolicy, Triggers},
     encoding::Encoding,
@@ -54,6 +56,7 @@ use crate::{
     spool::{self, Spool, UnixClock},
     wire::{Message, Packer, Unpacker},
 };
+use deadlines::Deadlines;
 use destination::{Destination, SMALL_PER_PLACE};
 use ladder::{Asked, Way};
 use parcel::Parcel;
@@ -148,6 +151,7 @@ pub struct Delivery {
     retries_made: u64,
     in_flight: Slab<Sent>,
     under_way: [usize; 4],
+    deadlines: Deadlines,
     spooling: Spooling,
     metrics: Arc<ShardMetrics>,
     budget: Rc<Budget>,
@@ -229,6 +233,7 @@ impl Delivery {
             retries_made: 0,
             in_flight: Slab::new(),
             under_way: [0; 4],
+            deadlines: Deadlines::default(),
             spooling: Spooling::new(config, spool, replay_rate, now),
             metrics,
             budget,
@@ -274,6 +279,9 @@ impl Delivery {
             return Ack::ready(Outcome::Accepted);
         };
         let signal = request.signal;
+        if self.acknowledge != Acknowledge::Queued {
+            self.deadlines.note(request.deadline);
+        }
         if self.acknowledge == Acknowledge::Stored {
             let (ack, waiter) = Ack::pending();
             self.store(request, Some(waiter), Then::Deliver, now);
@@ -345,10 +353,10 @@ impl Delivery {
         self.is_stirred || self.spooling.has_spool()
     }
 
-    /// Whether the open batch of a signal and an encoding holds anything.
+    /// Whether the open batch of these requests holds anything.
     #[must_use]
-    pub fn is_open(&self, signal: Signal, encoding: Encoding) -> bool {
-        self.batcher.is_open(signal, encoding)
+    pub fn is_open(&self, key: &BatchKey) -> bool {
+        self.batcher.is_open(key)
     }
 
     /// The next thing to do; `None` when nothing can be done before an answer comes, a request is

@@ -16,8 +16,6 @@ use crate::{
 pub(super) struct Parcel {
     pub batch: Batch,
     message: Option<Arc<Message>>,
-    /// Calls wait for its outcome.
-    pub is_awaited: bool,
     /// Sent beside fifteen others in the place of one batch.
     pub is_small: bool,
     /// Read back from the disk.
@@ -75,7 +73,6 @@ impl Template {
     /// A part.
     pub(super) fn of(self, batch: Batch) -> Parcel {
         Parcel {
-            is_awaited: batch.is_awaited(),
             batch,
             message: None,
             is_small: self.is_small,
@@ -91,7 +88,6 @@ impl Template {
 impl Parcel {
     pub(super) fn new(batch: Batch, is_small: bool, is_replayed: bool) -> Self {
         Self {
-            is_awaited: batch.is_awaited(),
             batch,
             message: None,
             is_small,
@@ -116,7 +112,7 @@ impl Parcel {
 
     /// Whether nobody but this memory has the data: its senders were told that it is safe.
     pub(super) fn is_only_here(&self) -> bool {
-        !self.is_awaited && self.batch.stored_items() == 0
+        !self.batch.is_awaited() && self.batch.stored_items() == 0
     }
 
     /// What it weighs among those that wait, in parts of a place.
@@ -135,7 +131,11 @@ impl Parcel {
     ) -> Arc<Message> {
         let message = self.message.get_or_insert_with(|| {
             let (encoding, slices) = pack(&self.batch);
-            Arc::new(Message::new(self.batch.signal(), encoding, slices))
+            let message = Message::new(self.batch.signal(), encoding, slices);
+            Arc::new(match self.batch.headers() {
+                Some(set) => message.with_headers(set.headers().clone()),
+                None => message,
+            })
         });
         Arc::clone(message)
     }

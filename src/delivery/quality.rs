@@ -162,6 +162,7 @@ mod tests {
             signal: Signal::Traces,
             items: SPANS.into(),
             encoding,
+            headers: None,
             body: packed.to_vec(),
             bytes,
             deadline: None,

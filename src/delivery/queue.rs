@@ -19,13 +19,13 @@ pub(super) struct Queue {
 
 impl Queue {
     fn of(&mut self, parcel: &Parcel) -> &mut VecDeque<Parcel> {
-        match parcel.is_awaited {
+        match parcel.batch.is_awaited() {
             true => &mut self.awaited,
             false => &mut self.others,
         }
     }
 
-    /// Takes one that was sealed just now.
+    /// Takes one that was sealed after all that are there, or with them.
     pub(super) fn push(&mut self, parcel: Parcel) {
         self.of(&parcel).push_back(parcel);
     }
@@ -62,6 +62,10 @@ impl Queue {
         self.awaited.iter().chain(&self.others)
     }
 
+    pub(super) fn into_parcels(self) -> impl Iterator<Item = Parcel> {
+        self.awaited.into_iter().chain(self.others)
+    }
+
     pub(super) fn len(&self) -> usize {
         self.awaited.len() + self.others.len()
     }
@@ -90,6 +94,7 @@ mod tests {
             signal: Signal::Logs,
             items,
             encoding: Encoding::Identity,
+            headers: None,
             body: Vec::new(),
             bytes: 0,
             deadline: None,
@@ -97,8 +102,9 @@ mod tests {
             permit: Permit::none(&Budget::new(1, |_| {})),
         };
         let waiter = is_awaited.then(|| Ack::pending().1);
+        let key = request.key();
         drop(batcher.push(request, waiter, sealed_at));
-        let batch = batcher.seal(Signal::Logs, Encoding::Identity, Trigger::Idle, sealed_at);
+        let batch = batcher.seal(&key, Trigger::Idle, sealed_at);
         Parcel::new(batch.unwrap(), false, false)
     }
 

@@ -1,10 +1,10 @@
 //! The outcome of a batch: into the ledger, then to every request of it, once.
 
-use std::rc::Rc;
+use std::{rc::Rc, time::Instant};
 
-use super::Delivery;
+use super::{DEFAULT_DELAY, Delivery, deadlines::deadline_passed};
 use crate::{
-    batch::Batch,
+    batch::{Batch, ExportRequest, Waiter},
     metrics::Settled,
     outcome::{Code, Outcome, Reason, Refusal},
 };
@@ -62,22 +62,40 @@ impl Delivery {
     /// Refuses what calls wait for, lets go of what lies on the disk, and drops what neither holds:
     /// there is nobody left who could send it again.
     fn refuse(&mut self, batch: Batch, refusal: &Refusal) {
-        let signal = batch.signal();
         for (request, waiter) in batch.take_apart() {
-            if let Some(place) = request.place {
-                self.spooling.release(place);
-                continue;
-            }
-            let reason = refusal.reason();
-            let how = match waiter {
-                Some(_) => Settled::Refused(reason),
-                None => Settled::Dropped(reason),
+            self.refuse_request(request, waiter, refusal.clone());
+        }
+    }
+
+    /// Lets go of requests whose senders have gone, or have given up by now.
+    pub(super) fn let_go(&mut self, batch: Batch, now: Instant) {
+        for (request, waiter) in batch.take_apart() {
+            let has_passed = request.deadline.is_some_and(|deadline| now >= deadline);
+            let refusal = match has_passed {
+                true => deadline_passed(),
+                false => Refusal::retryable(
+                    Reason::Cancelled,
+                    DEFAULT_DELAY,
+                    "the sender has gone before the data was sent on",
+                ),
             };
-            self.metrics.settle(signal, request.items, how);
-            drop(request);
-            if let Some(waiter) = waiter {
-                waiter.answer(Outcome::Refused(refusal.clone()));
-            }
+            self.refuse_request(request, waiter, refusal);
+        }
+    }
+
+    fn refuse_request(&mut self, request: ExportRequest, waiter: Option<Waiter>, refusal: Refusal) {
+        if let Some(place) = request.place {
+            return self.spooling.release(place);
+        }
+        let reason = refusal.reason();
+        let how = match waiter {
+            Some(_) => Settled::Refused(reason),
+            None => Settled::Dropped(reason),
+        };
+        self.metrics.settle(request.signal, request.items, how);
+        drop(request);
+        if let Some(waiter) = waiter {
+            waiter.answer(Outcome::Refused(refusal));
         }
     }
 }

@@ -15,9 +15,10 @@ use super::{
     parcel::{Origin, Parcel},
 };
 use crate::{
-    batch::{Batch, Batcher, ExportRequest, Permit, Waiter},
+    batch::{Batch, BatchKey, Batcher, ExportRequest, Permit, Waiter},
     config::Config,
     encoding::Encoding,
+    headers::{Forwarded, HeaderSet, HeaderSets, Unreadable},
     metrics::{Settled, Trigger},
     outcome::{Outcome, Reason, Refusal},
     signal::Signal,
@@ -70,6 +71,9 @@ pub(super) struct Spooling {
     refusing: Option<(Refusal, Instant)>,
     replayed: [VecDeque<Parcel>; 4],
     batcher: Batcher,
+    /// Headers of what was read back. They were let in once, and are as many as one reading holds,
+    /// so they have no other bound.
+    header_sets: HeaderSets,
     bytes_max: u64,
     rate: u64,
     next_at: Instant,
@@ -116,6 +120,7 @@ impl Spooling {
                 config.batch.bytes_max.min(REPLAYED_BYTES),
                 config.batch.flush_interval,
             ),
+            header_sets: HeaderSets::new(usize::MAX),
             bytes_max: bytes_max.unwrap_or(0),
             rate,
             next_at: now,
@@ -159,6 +164,13 @@ impl Spooling {
         }
     }
 
+    /// Headers that go on with a record; an error where they cannot be read.
+    fn headers_of(&self, record: &Record) -> Result<Option<HeaderSet>, Unreadable> {
+        let headers = Forwarded::parse(record.headers.clone())?;
+        // There is no bound to be met.
+        Ok(self.header_sets.get(&headers).unwrap_or_default())
+    }
+
     /// Lets go of a batch that was read back: it stays on the disk.
     fn let_go(&mut self, batch: Batch) {
         for place in batch.places() {
@@ -198,6 +210,24 @@ impl Spooling {
 
     pub(super) fn is_closed(&self) -> bool {
         self.spool.as_ref().is_none_or(Spool::is_closed)
+    }
+
+    /// The first deadline of the senders whose requests are being written.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let storing = self.storing.values();
+        let untold = storing.filter(|it| it.waiter.as_ref().is_some_and(|it| !it.is_gone()));
+        untold.filter_map(|it| it.request.deadline).min()
+    }
+
+    /// Tells the calls whose senders have given up by now, though their requests are being written.
+    pub(super) fn tell_late(&mut self, now: Instant, outcome: &Outcome) {
+        for storing in self.storing.values_mut() {
+            if let Some(waiter) = &storing.waiter
+                && storing.request.deadline.is_some_and(|at| now >= at)
+            {
+                waiter.tell(outcome.clone());
+            }
+        }
     }
 
     /// Requests that are being written, and batches that were read back.
@@ -246,7 +276,10 @@ impl Delivery {
             encoding: request.encoding,
             items: request.items,
             at: self.unix.nanos(now),
-            headers: Bytes::new(),
+            headers: match &request.headers {
+                Some(set) => set.headers().lines().clone(),
+                None => Bytes::new(),
+            },
             body: request.body.clone(),
             bytes: request.bytes,
         };
@@ -263,11 +296,20 @@ impl Delivery {
         }
     }
 
-    /// Writes every request of a parcel to the disk, but for those that lie there.
+    /// Writes every request of a parcel to the disk, but for those that lie there, and those whose
+    /// senders have gone.
     pub(super) fn store_all(&mut self, parcel: Parcel, now: Instant) {
         self.spooling.taken_apart += 1;
         let origin = Origin::new(self.spooling.taken_apart, &parcel);
-        for (request, waiter) in parcel.batch.take_apart() {
+        let (kept, gone) = match parcel.batch.has_abandoned(now) {
+            true => parcel.batch.part_abandoned(now),
+            false => (Some(parcel.batch), None),
+        };
+        if let Some(gone) = gone {
+            self.let_go(gone, now);
+        }
+        let Some(batch) = kept else { return };
+        for (request, waiter) in batch.take_apart() {
             match request.place {
                 Some(place) => self.spooling.release(place),
                 None => self.store(request, waiter, Then::Leave(Some(origin)), now),
@@ -494,6 +536,10 @@ impl Delivery {
             return self.spooling.pause(now + MEMORY_PAUSE);
         }
         for (place, record) in records {
+            let Ok(headers) = self.spooling.headers_of(&record) else {
+                self.unreadable(place, &record);
+                continue;
+            };
             let mut permit = Permit::none(&self.budget);
             if self.is_draining || permit.cover(record.bytes).is_err() {
                 self.spooling.release(place);
@@ -504,6 +550,7 @@ impl Delivery {
                 signal: record.signal,
                 items: record.items,
                 encoding: record.encoding,
+                headers,
                 body: record.body,
                 bytes: record.bytes,
                 deadline: None,
@@ -515,11 +562,32 @@ impl Delivery {
         }
         for signal in Signal::ALL {
             for encoding in Encoding::ALL {
-                let batcher = &mut self.spooling.batcher;
-                let sealed = batcher.seal(signal, encoding, Trigger::Idle, now);
-                self.queue_replayed(sealed);
+                self.seal_replayed(&BatchKey::plain(signal, encoding), now);
             }
         }
+        for key in self.spooling.batcher.open_with_headers() {
+            self.seal_replayed(&key, now);
+        }
+    }
+
+    fn seal_replayed(&mut self, key: &BatchKey, now: Instant) {
+        let sealed = self.spooling.batcher.seal(key, Trigger::Idle, now);
+        self.queue_replayed(sealed);
+    }
+
+    /// The headers of a record are none that may go on: it is given up like one that the disk has
+    /// lost, because without them it would go to nobody's tenant or to another's.
+    fn unreadable(&mut self, place: Place, record: &Record) {
+        let mut items = [0; 4];
+        items[record.signal.index()] = record.items;
+        self.spooling.settle(place);
+        self.metrics.spool_damaged(1);
+        tracing::warn!(
+            segment = place.segment.file(),
+            record = place.ordinal,
+            "the headers of a stored record cannot be read"
+        );
+        self.dropped(1, items, Why::Damaged);
     }
 
     fn queue_replayed(&mut self, sealed: Option<Batch>) {

@@ -71,6 +71,7 @@ impl Rig {
             on_full: OnFull::Refuse,
             segment_bytes: 64 << 10,
             order: ReplayOrder::OldestFirst,
+            group_pause: Duration::ZERO,
         };
         let spool = Spool::new(settings, 0, 1, &disk.found(), now, 0);
         let lent = Lent {
@@ -101,6 +102,7 @@ impl Rig {
             signal: Signal::Metrics,
             items: 1,
             encoding: Encoding::Identity,
+            headers: None,
             body,
             bytes: 10,
             deadline: None,

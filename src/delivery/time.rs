@@ -6,7 +6,7 @@ use super::{
     Delivery,
     ladder::{Asked, Way},
 };
-use crate::{batch::Batch, encoding::Encoding, metrics::Trigger, signal::Signal};
+use crate::{batch::BatchKey, encoding::Encoding, metrics::Trigger, signal::Signal};
 
 /// How often the conditions of degradation are looked at.
 ///
@@ -35,17 +35,31 @@ impl Delivery {
         self.look_at_triggers(now);
         for signal in Signal::ALL {
             for encoding in Encoding::ALL {
-                if let Some(batch) = self.seal_ripe(signal, encoding, now) {
-                    self.seal(batch);
-                }
+                self.seal_ripe(&BatchKey::plain(signal, encoding), now);
             }
+        }
+        for key in self.batcher.open_with_headers() {
+            self.seal_ripe(&key, now);
+        }
+        self.look_at_deadlines(now);
+    }
+
+    fn seal_ripe(&mut self, key: &BatchKey, now: Instant) {
+        if let Some(trigger) = self.ripe(key, now)
+            && let Some(batch) = self.batcher.seal(key, trigger, now)
+        {
+            self.seal(batch);
         }
     }
 
-    fn seal_ripe(&mut self, signal: Signal, encoding: Encoding, now: Instant) -> Option<Batch> {
-        if !self.batcher.is_open(signal, encoding) {
+    /// Why the open batch of these requests need not or must not wait any longer.
+    fn ripe(&self, key: &BatchKey, now: Instant) -> Option<Trigger> {
+        if !self.batcher.is_open(key) {
             return None;
         }
+        let &BatchKey {
+            signal, encoding, ..
+        } = key;
         let is_small = self.goes_on_alone(signal, encoding);
         let has_room = || {
             let asked = Asked {
@@ -55,16 +69,14 @@ impl Delivery {
             !matches!(self.way(signal, asked, now), Way::Full | Way::Paused(_))
         };
         let is_idle = || self.under_way[signal.index()] == 0 && !self.is_gathering(signal, now);
-        let trigger = if self.is_draining {
-            Trigger::Drain
+        if self.is_draining {
+            Some(Trigger::Drain)
         } else if (is_small || is_idle()) && has_room() {
-            Trigger::Idle
-        } else if self.batcher.is_due(signal, encoding, now) {
-            Trigger::Interval
+            Some(Trigger::Idle)
         } else {
-            return None;
-        };
-        self.batcher.seal(signal, encoding, trigger, now)
+            let is_due = self.batcher.is_due(key, now);
+            is_due.then_some(Trigger::Interval)
+        }
     }
 
     /// Whether a batch of this signal went so lately that the next should gather.
@@ -90,7 +102,17 @@ impl Delivery {
             .any(|triggers| triggers.active().is_some());
         let trigger = is_degraded.then(|| self.triggers_at + TRIGGERS_INTERVAL);
         let spool = self.spooling.next_at(now);
-        let times = [due, gathered, retry, blocked, destination, trigger, spool];
+        let deadline = self.deadlines.next_at(now);
+        let times = [
+            due,
+            gathered,
+            retry,
+            blocked,
+            destination,
+            trigger,
+            spool,
+            deadline,
+        ];
         times.into_iter().flatten().min()
     }
 

@@ -130,6 +130,14 @@ impl Collector {
         let Some(head) = head else {
             return Attempt::NotSent(format!("{} is no valid address", self.endpoint.authority()));
         };
+        let own;
+        let head = match message.headers() {
+            none if none.is_empty() => head,
+            forwarded => {
+                own = head.with(forwarded, &self.resources.headers);
+                &own
+            }
+        };
         let body = match self.endpoint.protocol {
             Protocol::Grpc => message.grpc_body(),
             Protocol::HttpProtobuf => Some(message.http_body()),

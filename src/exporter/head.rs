@@ -9,6 +9,7 @@ use super::collector::Resources;
 use crate::{
     config::{Endpoint, Protocol},
     encoding::Encoding,
+    headers::Forwarded,
     http2::hpack,
     signal::Signal,
     wire::grpc,
@@ -27,6 +28,30 @@ pub(super) enum Head {
     },
     /// A header block.
     Http2(Bytes),
+}
+
+impl Head {
+    /// The same for one request, with what goes on of its sender's headers. `own` are the
+    /// operator's, which are in it already and win: a sender cannot put itself in their place.
+    pub(super) fn with(&self, forwarded: &Forwarded, own: &HeaderMap) -> Self {
+        let is_free = |name: &[u8]| own.keys().all(|known| known.as_str().as_bytes() != name);
+        let added = forwarded.iter().filter(|(name, _)| is_free(name));
+        match self {
+            Self::Http1 { lines, has_body } => {
+                let mut lines = lines.to_vec();
+                added.for_each(|(name, value)| put_line(name, value, &mut lines));
+                Self::Http1 {
+                    lines: Bytes::from(lines),
+                    has_body: *has_body,
+                }
+            }
+            Self::Http2(block) => {
+                let mut block = block.to_vec();
+                added.for_each(|(name, value)| hpack::encode(name, value, true, &mut block));
+                Self::Http2(Bytes::from(block))
+            }
+        }
+    }
 }
 
 /// The head of a signal's requests; `None` where the address makes none.
@@ -117,15 +142,18 @@ fn write(
     http::uri::PathAndQuery::try_from(path).ok()?;
     let mut lines = format!("{method} {path} HTTP/1.1\r\n").into_bytes();
     for (name, value) in headers.iter().chain(own) {
-        lines.extend_from_slice(name.as_str().as_bytes());
-        lines.extend_from_slice(b": ");
-        lines.extend_from_slice(value.as_bytes());
-        lines.extend_from_slice(b"\r\n");
+        put_line(name.as_str().as_bytes(), value.as_bytes(), &mut lines);
     }
     Some(Head::Http1 {
         lines: Bytes::from(lines),
         has_body: method == "POST",
     })
+}
+
+fn put_line(name: &[u8], value: &[u8], lines: &mut Vec<u8>) {
+    for piece in [name, b": ", value, b"\r\n"] {
+        lines.extend_from_slice(piece);
+    }
 }
 
 /// The same as a header block. What the operator has set may be a credential, so nobody on the way

@@ -326,10 +326,12 @@ const fn is_downstream(reason: Reason) -> bool {
         | Reason::Timeout
         | Reason::CircuitOpen
         | Reason::Cancelled
+        | Reason::Deadline
         | Reason::SpoolFull
         | Reason::SpoolFailed
         | Reason::SpoolExpired
         | Reason::SpoolDamaged
+        | Reason::HeaderSetsFull
         | Reason::Collector(_) => true,
         Reason::Malformed
         | Reason::TooLarge

@@ -208,6 +208,32 @@ impl IoHandle {
         Poll::Ready(Ok(discarded))
     }
 
+    /// Waits for the peer's next byte, whether the gate is open or not, and takes no more than
+    /// that; none is the end of what the peer sends. For a connection of which nothing is read.
+    ///
+    /// - Cost: no system call until something comes.
+    ///
+    /// # Errors
+    ///
+    /// The socket's: a reset.
+    pub fn poll_sense(&self, cx: &mut Context<'_>) -> Poll<io::Result<Option<u8>>> {
+        let mut inner = self.shared.inner.borrow_mut();
+        debug_assert!(inner.ahead.is_none(), "what has come is taken first");
+        let mut byte = [0];
+        let read = ready!(inner.stream.poll_read(cx, &mut byte))?;
+        Poll::Ready(Ok((read > 0).then_some(byte[0])))
+    }
+
+    /// Whether nothing that is sent can reach the peer any more, as far as the kernel knows. What
+    /// is gathered and not sent will tell by itself.
+    ///
+    /// - Cost: a `send` of nothing, which fails where a sent byte would.
+    #[must_use]
+    pub fn is_broken(&self, cx: &mut Context<'_>) -> bool {
+        let mut inner = self.shared.inner.borrow_mut();
+        inner.out.is_none() && matches!(inner.stream.poll_write(cx, &[]), Poll::Ready(Err(_)))
+    }
+
     /// Ends the sending side, after what is gathered.
     ///
     /// # Errors

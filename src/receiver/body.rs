@@ -6,6 +6,7 @@ use super::{Context, call::Call, connection::Connection};
 use crate::{
     batch::Permit,
     encoding::Encoding,
+    headers::HeaderSet,
     metrics::Transport,
     outcome::{Code, Reason, Refusal},
     wire::grpc::{PREFIX_BYTES, Prefix},
@@ -49,6 +50,7 @@ pub(super) struct Reader<'a> {
     context: &'a Context,
     half_read: HalfRead<'a>,
     call: Call,
+    headers: Option<HeaderSet>,
     permit: Permit,
     prefix: Option<Prefix>,
     prefix_bytes: BytesMut,
@@ -63,6 +65,7 @@ impl<'a> Reader<'a> {
         context: &'a Context,
         connection: &'a Connection,
         call: Call,
+        headers: Option<HeaderSet>,
     ) -> Result<Self, Refusal> {
         let mut reader = Self {
             context,
@@ -71,6 +74,7 @@ impl<'a> Reader<'a> {
                 owed: 0,
             },
             call,
+            headers,
             permit: Permit::none(&context.budget),
             prefix: None,
             prefix_bytes: BytesMut::new(),
@@ -101,6 +105,11 @@ impl<'a> Reader<'a> {
     /// The call whose body it is.
     pub(super) const fn call(&self) -> Call {
         self.call
+    }
+
+    /// Headers that go on with the request.
+    pub(super) const fn headers(&self) -> Option<&HeaderSet> {
+        self.headers.as_ref()
     }
 
     /// Makes a slice of the pieces that were copied together.

@@ -40,6 +40,9 @@ pub struct Connections {
 pub(super) struct Connection {
     driver: Driver,
     calls: Cell<usize>,
+    /// Its calls are to be looked after once a second.
+    wants_sweeps: Cell<bool>,
+    was_swept: Cell<bool>,
 }
 
 impl Connections {
@@ -103,6 +106,9 @@ impl Connections {
                 .is_some_and(|since| now.saturating_duration_since(since) > idle_max);
             if idle || stuck {
                 connection.driver.abandon();
+            } else if connection.wants_sweeps.get() && connection.calls.get() > 0 {
+                connection.was_swept.set(true);
+                connection.driver.wake();
             }
         }
     }
@@ -111,6 +117,16 @@ impl Connections {
 impl Connection {
     pub(super) const fn driver(&self) -> &Driver {
         &self.driver
+    }
+
+    /// From now on a sweep wakes the connection while it has calls.
+    pub(super) fn want_sweeps(&self) {
+        self.wants_sweeps.set(true);
+    }
+
+    /// Whether a sweep has come since this was last asked.
+    pub(super) const fn take_sweep(&self) -> bool {
+        self.was_swept.replace(false)
     }
 
     /// Counts a call for as long as the guard lives.
@@ -161,6 +177,8 @@ pub(super) async fn serve(context: Rc<Context>, stream: TcpStream) {
     let connection = Rc::new(Connection {
         driver: Driver::new(handle),
         calls: Cell::new(0),
+        wants_sweeps: Cell::new(false),
+        was_swept: Cell::new(false),
     });
     let key = context
         .connections

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use http::request::Parts;
+use http::{HeaderName, request::Parts};
 
 use super::{
     Context,
@@ -12,8 +12,9 @@ use super::{
 };
 use crate::{
     batch::{Ack, ExportRequest},
+    headers::{FORWARDED_BYTES_MAX, Forwarded, TooLong},
     metrics::Answer,
-    outcome::{Outcome, Refusal},
+    outcome::{Outcome, Reason, Refusal},
     signal::Signal,
 };
 
@@ -29,16 +30,38 @@ pub(super) struct Answered {
 pub(super) struct Opened {
     pub dialect: Dialect,
     pub call: Result<Call, Refusal>,
+    /// Headers that go on with the request.
+    pub headers: Forwarded,
 }
 
 impl Opened {
-    pub(super) fn of(parts: &Parts) -> Self {
+    /// Opens a head; `forwarded` names the headers that go on.
+    pub(super) fn of(parts: &Parts, forwarded: &[HeaderName]) -> Self {
         let dialect = Dialect::of(&parts.headers);
-        Self {
-            dialect,
-            call: Call::open(dialect, parts),
+        let call = Call::open(dialect, parts);
+        match Forwarded::take(&parts.headers, forwarded) {
+            Ok(headers) => Self {
+                dialect,
+                call,
+                headers,
+            },
+            Err(too_long) => Self {
+                dialect,
+                call: call.and_then(|_| Err(headers_too_long(too_long))),
+                headers: Forwarded::default(),
+            },
         }
     }
+}
+
+fn headers_too_long(TooLong { bytes }: TooLong) -> Refusal {
+    Refusal::permanent(
+        Reason::TooLarge,
+        format!(
+            "the headers that forward_headers names take {bytes} bytes of the request, over the \
+             {FORWARDED_BYTES_MAX} that may go on with it; send shorter or fewer ones"
+        ),
+    )
 }
 
 /// What is known of a call, however far it came, to be counted at its end.
@@ -91,7 +114,8 @@ pub(super) fn admit<'a>(
 ) -> Result<Reader<'a>, Refusal> {
     let call = opened.call.clone()?;
     context.serves(call.signal)?;
-    Reader::new(context, connection, call)
+    let headers = context.header_set(&opened.headers)?;
+    Reader::new(context, connection, call, headers)
 }
 
 /// Proves a body that is whole, counts it and hands it over.
@@ -101,6 +125,7 @@ pub(super) fn take(
     counted: &mut Counted,
 ) -> Result<Ack, Refusal> {
     let call = reader.call();
+    let headers = reader.headers().cloned();
     let received = reader.finish()?;
     let Some(proven) = received.prove(context, call.signal)? else {
         return Ok(Ack::ready(Outcome::Accepted));
@@ -112,6 +137,7 @@ pub(super) fn take(
         signal: call.signal,
         items,
         encoding: proven.encoding,
+        headers,
         body: proven.slices,
         bytes: proven.bytes,
         deadline: call.timeout.map(|timeout| counted.started + timeout),

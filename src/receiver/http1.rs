@@ -18,6 +18,7 @@ use super::{
     in_call::{InCall, Progress},
     reads::Reading,
     reply,
+    watch::{Found, Watch},
 };
 use crate::{
     batch::Permit,
@@ -68,6 +69,8 @@ struct Session<'a> {
     connection: &'a Rc<Connection>,
     http: Server<Rc<Opened>>,
     call: Option<InCall<'a>>,
+    /// What is known of its sender while it waits.
+    watch: Watch,
     /// What the sender sent ahead of an answer, and what that holds of the budget.
     ahead: Option<(Bytes, Permit)>,
     /// Since when something is read that belongs to no call.
@@ -83,11 +86,14 @@ impl<'a> Session<'a> {
             header_bytes: usize::try_from(context.limits.header_bytes).unwrap_or(usize::MAX),
             skipped_bytes: SKIPPED_BYTES_MAX,
         };
+        connection.want_sweeps();
+        let forwarded = Rc::clone(&context.forward_headers);
         Self {
             context,
             connection,
-            http: Server::new(limits, |parts| Rc::new(Opened::of(parts))),
+            http: Server::new(limits, move |parts| Rc::new(Opened::of(parts, &forwarded))),
             call: None,
+            watch: Watch::Off,
             ahead: None,
             between: None,
             date: Date::default(),
@@ -124,8 +130,16 @@ impl<'a> Session<'a> {
                 ..
             }) = &mut self.call
             {
-                let outcome = ready!(Pin::new(ack).poll(cx));
-                self.close(outcome, false);
+                if let Poll::Ready(outcome) = Pin::new(ack).poll(cx) {
+                    let last = std::mem::take(&mut self.watch).has_ended();
+                    self.close(outcome, last);
+                } else {
+                    ready!(self.poll_gone(cx));
+                    // Its work is let go of, where that has not begun.
+                    self.gone = true;
+                    self.call = None;
+                    return Poll::Ready(());
+                }
             }
             if self.http.is_done() {
                 return Poll::Ready(());
@@ -157,6 +171,23 @@ impl<'a> Session<'a> {
                 return Poll::Ready(());
             }
         }
+    }
+
+    /// Ready when the sender of the call that waits has gone.
+    fn poll_gone(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
+        if self.ahead.is_some() {
+            return Poll::Pending;
+        }
+        match ready!(self.watch.poll(self.connection, cx)) {
+            Found::Gone => return Poll::Ready(()),
+            Found::End => self.http.call_out(),
+            // One byte a connection is not worth its charge.
+            Found::Byte(byte) => {
+                let permit = Permit::none(&self.context.budget);
+                self.ahead = Some((Bytes::copy_from_slice(&[byte]), permit));
+            }
+        }
+        Poll::Pending
     }
 
     /// Keeps what was sent ahead. Where there is no room for it the next answer is the last, which

@@ -79,10 +79,11 @@ impl<'a> Session<'a> {
             frame_bytes: FRAME_BYTES,
             error_resets: ERROR_RESETS_MAX,
         };
+        let forwarded = Rc::clone(&context.forward_headers);
         Self {
             context,
             connection,
-            http: Server::new(&limits, |parts| Rc::new(Opened::of(parts))),
+            http: Server::new(&limits, move |parts| Rc::new(Opened::of(parts, &forwarded))),
             answered: Vec::new(),
         }
     }

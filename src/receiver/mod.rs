@@ -15,17 +15,20 @@ mod in_call;
 mod prove;
 mod reads;
 mod reply;
+mod watch;
 
 use std::{cell::RefCell, io, rc::Rc, sync::Arc, time::Duration};
 
 pub use bodies::Bodies;
 pub use connection::Connections;
+use http::HeaderName;
 pub use reads::Reads;
 
 use crate::{
     batch::{Ack, Budget, ExportRequest},
     config::{Limits, Validate},
     encoding::Encoding,
+    headers::{Forwarded, Full, HeaderSet, HeaderSets},
     jitter::Jitter,
     logging::Limiter,
     metrics::ShardMetrics,
@@ -48,6 +51,10 @@ pub struct Context {
     pub buffers: Rc<Buffers>,
     /// The shard's counters.
     pub metrics: Arc<ShardMetrics>,
+    /// Headers of a request that go on with it.
+    pub forward_headers: Rc<[HeaderName]>,
+    /// Those that are in use.
+    pub header_sets: HeaderSets,
     /// Bounds on what a sender can make grow.
     pub limits: Limits,
     /// How much of a request is proven.
@@ -132,6 +139,18 @@ impl Context {
         )
     }
 
+    /// The set of a request's headers that go on with it; `None` where there are none.
+    fn header_set(&self, headers: &Forwarded) -> Result<Option<HeaderSet>, Refusal> {
+        self.header_sets.get(headers).map_err(|Full { max }| {
+            let text = format!(
+                "as many different sets of forward_headers are in use as limits.header_sets \
+                 allows ({max} in each shard); try again after the delay, or raise it"
+            );
+            let delay = self.jitter.between(MEMORY_DELAY, MEMORY_DELAY * 2);
+            Refusal::retryable(Reason::HeaderSetsFull, delay, text)
+        })
+    }
+
     /// Looks after what no socket event would wake: idle connections, senders that do not read
     /// their answers, bodies that never end.
     pub fn sweep(&self) {
@@ -149,7 +168,8 @@ impl Context {
     }
 }
 
-/// The shortest delay that a sender is told when the budget is spent; up to twice as long.
+/// The shortest delay that a sender is told when the budget is spent, or no further set of headers
+/// may be in use; up to twice as long.
 ///
 /// - Source: chosen: long enough for a batch to come back, short enough that no SDK's queue
 ///   overflows.

@@ -68,19 +68,22 @@ impl Pipeline {
 
     /// Takes a request.
     pub(super) fn submit(self: &Rc<Self>, request: ExportRequest) -> Ack {
-        let (signal, encoding) = (request.signal, request.encoding);
-        let (ack, has_opened, has_work) = {
+        let key = request.key();
+        let (ack, is_news, has_work) = {
             let mut delivery = self.delivery.borrow_mut();
-            let was_open = delivery.is_open(signal, encoding);
-            let ack = delivery.submit(request, rt::now());
-            let has_opened = !was_open && delivery.is_open(signal, encoding);
-            (ack, has_opened, delivery.has_work())
+            let now = rt::now();
+            let was_open = delivery.is_open(&key);
+            let deadline = delivery.next_deadline(now);
+            let ack = delivery.submit(request, now);
+            let has_opened = !was_open && delivery.is_open(&key);
+            let is_sooner = delivery.next_deadline(now) != deadline;
+            (ack, has_opened || is_sooner, delivery.has_work())
         };
         if has_work {
             self.pump();
         }
-        // The flusher has to hear of a batch once; then it watches over it.
-        if has_opened {
+        // The flusher has to hear of a batch once, and of a deadline; then it watches over them.
+        if is_news {
             self.flush.notify();
         }
         ack
@@ -171,6 +174,11 @@ impl Pipeline {
     pub(super) fn sweep(&self) {
         self.exporter.sweep();
         self.hold_back();
+        let mut delivery = self.delivery.borrow_mut();
+        delivery.sweep(rt::now());
+        if delivery.next_deadline(rt::now()).is_some() {
+            self.flush.notify();
+        }
     }
 
     /// Seals everything from now on as it comes.

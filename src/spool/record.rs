@@ -16,7 +16,8 @@ pub struct Record {
     pub items: u64,
     /// When it was taken: nanoseconds of Unix time.
     pub at: u64,
-    /// Headers that go on with it; empty where there are none. At most 64 KiB.
+    /// Headers that go on with it, as lines of `name: value` that end with CR LF; empty where there
+    /// are none. Nothing here reads them. At most 64 KiB.
     pub headers: Bytes,
     /// Its body as it lies. A replayed record has one piece.
     pub body: Vec<Bytes>,

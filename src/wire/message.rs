@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::{Rope, grpc::Prefix};
-use crate::{encoding::Encoding, signal::Signal};
+use crate::{encoding::Encoding, headers::Forwarded, signal::Signal};
 
 /// The body of one export.
 ///
@@ -14,18 +14,32 @@ use crate::{encoding::Encoding, signal::Signal};
 pub struct Message {
     signal: Signal,
     encoding: Encoding,
+    headers: Forwarded,
     body: Arc<[Bytes]>,
 }
 
 impl Message {
     /// The message of these slices, which are packed in this encoding.
     #[must_use]
-    pub const fn new(signal: Signal, encoding: Encoding, body: Arc<[Bytes]>) -> Self {
+    pub fn new(signal: Signal, encoding: Encoding, body: Arc<[Bytes]>) -> Self {
         Self {
             signal,
             encoding,
+            headers: Forwarded::default(),
             body,
         }
+    }
+
+    /// The same with headers that go with it.
+    #[must_use]
+    pub fn with_headers(self, headers: Forwarded) -> Self {
+        Self { headers, ..self }
+    }
+
+    /// Headers that go with it.
+    #[must_use]
+    pub const fn headers(&self) -> &Forwarded {
+        &self.headers
     }
 
     /// What it carries.

@@ -279,6 +279,95 @@ async fn replay_sends_what_is_left_once_and_removes_what_is_done() {
     assert!(ran.out.starts_with("accepted: 0 records"), "{}", ran.out);
 }
 
+/// Two records of tenants and one without headers.
+fn tenants(folder: &Path) -> Vec<Payload> {
+    let records = payloads(Signal::Logs, 3);
+    Segment::of(1, &[], Encoding::Identity)
+        .with(&records[0], "x-tenant: team-a\r\nx-tenant: b\u{e9}\r\n")
+        .with(&records[1], "x-tenant: team-b\r\n")
+        .with(&records[2], "")
+        .sealed()
+        .put(folder);
+    records
+}
+
+#[test]
+fn cat_shows_the_headers_that_go_on_with_a_record() {
+    let folder = tempfile::tempdir().unwrap();
+    tenants(folder.path());
+    let ran = spool(folder.path(), &["cat"]).well();
+    let lines: Vec<_> = ran.out.lines().collect();
+    assert_eq!(lines[0], "x-tenant: team-a");
+    assert_eq!(lines[1], r"x-tenant: b\xc3\xa9", "plain in a terminal");
+    assert!(lines[2].contains("logs  it"), "{}", ran.out);
+    assert_eq!(ran.out.matches("x-tenant").count(), 3, "{}", ran.out);
+
+    let ran = spool(folder.path(), &["cat", "--output", "json"]).well();
+    let rows: Vec<Value> = ran
+        .out
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(
+        rows[0]["headers"][0],
+        serde_json::json!(["x-tenant", "team-a"])
+    );
+    assert_eq!(
+        rows[1]["headers"],
+        serde_json::json!([["x-tenant", "team-b"]])
+    );
+    assert!(rows[2].get("headers").is_none());
+    assert!(rows.iter().all(|row| row["resourceLogs"].is_array()));
+}
+
+#[tokio::test]
+async fn replay_and_an_archive_keep_the_headers_of_records() {
+    let folder = tempfile::tempdir().unwrap();
+    let records = tenants(folder.path());
+    let archive = folder.path().join("spool.tar");
+    spool(folder.path(), &["export".as_ref(), archive.as_os_str()]).well();
+    for (protocol, path) in [("grpc", ""), ("http/protobuf", "/")] {
+        let copy = tempfile::tempdir().unwrap();
+        spool(copy.path(), &["import".as_ref(), archive.as_os_str()]).well();
+        let collector = Collector::start().await;
+        let to = format!("http://{}{path}", collector.address);
+        let words = ["replay", "--to", &to, "--protocol", protocol];
+        spool_beside(copy.path(), &words).await.well();
+        assert_eq!(collector.accepted_ids(Signal::Logs), ids(&records));
+        collector.read(|log| {
+            for received in &log.accepted {
+                let ids = crate::support::ids_in(Signal::Logs, &received.body);
+                let place = records.iter().position(|it| it.ids == ids).unwrap();
+                let values = received.headers.get_all("x-tenant").iter();
+                let values: Vec<_> = values.map(|it| it.as_bytes()).collect();
+                let expected: [&[&[u8]]; 3] =
+                    [&[b"team-a", "b\u{e9}".as_bytes()], &[b"team-b"], &[]];
+                assert_eq!(values, expected[place], "{protocol}");
+            }
+        });
+    }
+}
+
+#[tokio::test]
+async fn a_record_whose_headers_cannot_be_read_is_damaged() {
+    let folder = tempfile::tempdir().unwrap();
+    let records = payloads(Signal::Logs, 2);
+    Segment::of(1, &[], Encoding::Identity)
+        .with(&records[0], "x-tenant: a")
+        .with(&records[1], "x-tenant: b\r\n")
+        .sealed()
+        .put(folder.path());
+    let what = "at 4096: the headers of the record cannot be read";
+    spool(folder.path(), &["verify"]).badly(what);
+    let ran = spool(folder.path(), &["cat"]).badly("its headers cannot be read; skipped");
+    assert_eq!(ran.out.matches("logs  it").count(), 1, "{}", ran.out);
+    let collector = Collector::start().await;
+    let to = format!("http://{}", collector.address);
+    let ran = spool_beside(folder.path(), &["replay", "--to", &to]).await;
+    ran.badly("1 records are damaged and stay");
+    assert_eq!(collector.accepted_ids(Signal::Logs), ids(&records[1..]));
+}
+
 #[tokio::test]
 async fn replay_over_http_keeps_the_packing() {
     let folder = tempfile::tempdir().unwrap();

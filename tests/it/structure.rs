@@ -9,34 +9,36 @@ use std::{
 /// What a room may import besides itself. A room that is missing here is a failure.
 fn allowed(room: &str) -> Option<&'static [&'static str]> {
     const DATA_PATH: &[&str] = &[
-        "batch", "config", "degrade", "encoding", "http1", "http2", "jitter", "logging", "metrics",
-        "net", "outcome", "rt", "signal", "wire",
+        "batch", "config", "degrade", "encoding", "headers", "http1", "http2", "jitter", "logging",
+        "metrics", "net", "outcome", "rt", "signal", "wire",
     ];
     Some(match room {
-        "signal" | "encoding" | "outcome" | "jitter" | "rt" | "http2" => &[],
+        "signal" | "encoding" | "outcome" | "jitter" | "headers" | "rt" | "http2" => &[],
         // The list of header fields.
         "http1" => &["http2"],
-        "wire" => &["config", "encoding", "signal", "outcome"],
-        "config" => &["encoding", "signal"],
+        "wire" => &["config", "encoding", "headers", "signal", "outcome"],
+        "config" => &["encoding", "headers", "signal"],
         "degrade" => &["config", "outcome"],
         "logging" => &["config"],
         "metrics" => &["signal", "outcome"],
-        "batch" => &["encoding", "metrics", "outcome", "signal", "spool", "wire"],
+        "batch" => &[
+            "encoding", "headers", "metrics", "outcome", "signal", "spool", "wire",
+        ],
         "delivery" => &[
-            "batch", "config", "degrade", "encoding", "jitter", "logging", "metrics", "outcome",
-            "signal", "spool", "wire",
+            "batch", "config", "degrade", "encoding", "headers", "jitter", "logging", "metrics",
+            "outcome", "signal", "spool", "wire",
         ],
         "spool" => &["config", "encoding", "signal"],
         "net" => &["rt", "config"],
         "receiver" | "exporter" => DATA_PATH,
         "admin" => &["config", "metrics", "rt", "net", "signal", "outcome"],
         "shard" => &[
-            "batch", "config", "delivery", "encoding", "exporter", "jitter", "logging", "metrics",
-            "net", "outcome", "receiver", "rt", "signal", "spool", "wire",
+            "batch", "config", "delivery", "encoding", "exporter", "headers", "jitter", "logging",
+            "metrics", "net", "outcome", "receiver", "rt", "signal", "spool", "wire",
         ],
         "cli" => &[
-            "admin", "batch", "config", "encoding", "exporter", "jitter", "logging", "metrics",
-            "net", "outcome", "receiver", "rt", "shard", "signal", "spool", "wire",
+            "admin", "batch", "config", "encoding", "exporter", "headers", "jitter", "logging",
+            "metrics", "net", "outcome", "receiver", "rt", "shard", "signal", "spool", "wire",
         ],
         _ => return None,
     })

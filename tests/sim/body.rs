@@ -6,7 +6,7 @@ use opentelemetry_proto::tonic::{
     logs::v1::{LogRecord, ResourceLogs, ScopeLogs},
     trace::v1::{ResourceSpans, ScopeSpans, Span},
 };
-use otlp::{signal::Signal, spool::sim::Random, wire::Message};
+use otlp::{headers::Forwarded, signal::Signal, spool::sim::Random, wire::Message};
 use prost::Message as _;
 
 const MAGIC: u32 = 0x0b0e_5eed;
@@ -74,6 +74,15 @@ pub fn real(signal: Signal, items: u64, random: &mut Random) -> Vec<Bytes> {
         }
     };
     vec![Bytes::from(body)]
+}
+
+/// The headers that go on with a request: its number says whose it is, and some are nobody's.
+pub fn headers(id: u64, tenants: u64) -> Forwarded {
+    let lines = match id % (tenants + 1) {
+        0 => String::new(),
+        tenant => format!("x-tenant: {tenant}\r\n"),
+    };
+    Forwarded::parse(Bytes::from(lines)).expect("they are as they should be")
 }
 
 /// The bytes of a message.

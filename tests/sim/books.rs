@@ -16,6 +16,8 @@ pub struct Request {
     /// Collectors can tell which request it is.
     pub is_marked: bool,
     ack: Option<Ack>,
+    /// When its sender gives up, where it says so.
+    pub deadline: Option<Instant>,
     /// Its sender was told OK.
     pub is_acknowledged: bool,
     /// A collector has it, whether it could say so or not.
@@ -63,6 +65,7 @@ impl Books {
             items,
             is_marked,
             ack: None,
+            deadline: None,
             is_acknowledged: false,
             has_arrived: false,
             is_taken: false,
@@ -75,8 +78,10 @@ impl Books {
         });
     }
 
-    pub fn waits(&mut self, id: u64, ack: Ack) {
-        self.get(id).ack = Some(ack);
+    pub fn waits(&mut self, id: u64, deadline: Option<Instant>, ack: Ack) {
+        let request = self.get(id);
+        request.ack = Some(ack);
+        request.deadline = deadline;
         self.waiting.push(id);
     }
 
@@ -93,6 +98,10 @@ impl Books {
             let ack = request.ack.take().expect("it waits");
             match ack.known() {
                 Ok(outcome) => {
+                    // What is under way goes on without its sender.
+                    if matches!(&outcome, Outcome::Refused(it) if it.reason() == Reason::Deadline) {
+                        self.gone[request.signal.index()] += request.items;
+                    }
                     came.push((*id, outcome));
                     false
                 }

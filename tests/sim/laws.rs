@@ -22,6 +22,10 @@ use crate::{
 /// Parts of a place that a small message takes, and a whole one.
 const PARTS: usize = 16;
 
+/// How long after its deadline a sender is told at the latest: what waits is looked through ten
+/// times a second, and now and then other tasks come first.
+const LATE_MAX: Duration = Duration::from_millis(110);
+
 /// A collector as the laws see it: what may be sent to it.
 #[derive(Debug)]
 pub struct Watched {
@@ -126,6 +130,8 @@ impl World {
         // What the disk has failed to write may be found after a kill all the same.
         let may_double = self.plan.disk_fails();
         for id in &ids {
+            let expected = body::headers(*id, self.plan.tenants);
+            assert_eq!(message.headers(), &expected, "request {id}: whose it is");
             let now = self.now;
             let request = self.books.get(*id);
             assert!(
@@ -141,6 +147,15 @@ impl World {
             request.is_under_way = true;
         }
         ids
+    }
+
+    /// Nobody waits for long after its own deadline.
+    pub(crate) fn law_of_deadlines(&mut self, id: u64) {
+        let now = self.now;
+        if let Some(deadline) = self.books.get(id).deadline {
+            let late = now.saturating_duration_since(deadline);
+            assert!(late <= LATE_MAX, "request {id} waits {late:?} too long");
+        }
     }
 
     /// An answer is true.
@@ -301,6 +316,7 @@ impl World {
     /// What was acknowledged is with a collector, or was counted as lost.
     pub(crate) fn law_of_the_end(&self) {
         assert_eq!(self.budget.used(), 0, "memory that nobody gives back");
+        assert_eq!(self.header_sets.count(), 0, "headers that nobody lets go");
         let may_drop = self.plan.may_drop();
         for signal in Signal::ALL {
             let account = self.metrics.account(signal);

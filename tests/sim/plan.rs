@@ -37,6 +37,8 @@ pub struct Plan {
     pub body: usize,
     /// Requests without an answer at the most.
     pub waiting: usize,
+    /// Sets of headers that go on with requests; 0: none does.
+    pub tenants: u64,
     /// Senders that go before their answer, in a thousand.
     pub gone: u32,
     /// Requests with a deadline, in a thousand.
@@ -54,7 +56,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    pub fn new(random: &mut Random) -> Self {
+    pub fn new(seed: u64, random: &mut Random) -> Self {
         let mut config = Config {
             acknowledge: pick(
                 random,
@@ -104,6 +106,12 @@ impl Plan {
             pause: pick(random, &[2, 20, 200, 1000]),
             body: pick(random, &[100, 1000, 5000, 20_000]),
             waiting: pick(random, &[1, 10, 60, 300]),
+            // Nothing is drawn for it: the seeds that have found something run as they did.
+            tenants: match seed % 8 {
+                3 => 1,
+                4 | 7 => 3,
+                _ => 0,
+            },
             gone: pick(random, &[0, 0, 20, 300]),
             deadlines: pick(random, &[0, 0, 300]),
             calm: pick(random, &[100, 3000, 30_000]),
@@ -207,5 +215,6 @@ fn spool(random: &mut Random) -> Settings {
             random,
             &[ReplayOrder::OldestFirst, ReplayOrder::NewestFirst],
         ),
+        group_pause: pick(random, &[0, 1, 20].map(Duration::from_millis)),
     }
 }

@@ -12,6 +12,7 @@ use otlp::{
     degrade::Probe,
     delivery::{Action, Delivery, Lent},
     encoding::Encoding,
+    headers::HeaderSets,
     jitter::Jitter,
     metrics::{CollectorName, Role, ShardMetrics, Transport},
     outcome::{Attempt, Outcome},
@@ -96,6 +97,7 @@ pub struct World {
     pub(crate) books: Books,
     pub(crate) metrics: Arc<ShardMetrics>,
     pub(crate) budget: Rc<Budget>,
+    pub(crate) header_sets: HeaderSets,
     pub(crate) disk: Disk,
     /// When the disk began to be as it is.
     pub(crate) disk_changed_at: Instant,
@@ -113,6 +115,8 @@ pub struct World {
     flush_at: Option<Instant>,
     /// The flusher sleeps until then.
     wake_at: Option<Instant>,
+    /// When it is next looked whether deadlines are near, while anybody waits.
+    sweep_at: Instant,
     phase: Phase,
     pub(crate) stopping: Option<Stopping>,
     at_once: usize,
@@ -123,7 +127,7 @@ pub struct World {
 impl World {
     pub fn new(start: Instant, seed: u64) -> Self {
         let mut random = Random::new(seed);
-        let plan = Plan::new(&mut random);
+        let plan = Plan::new(seed, &mut random);
         let collectors = plan.config.export.collectors().len();
         let disk = Disk::new(random.number());
         let now = start;
@@ -137,6 +141,7 @@ impl World {
             books: Books::default(),
             metrics,
             budget,
+            header_sets: HeaderSets::new(usize::MAX),
             disk,
             disk_changed_at: now,
             disk_is_bad: false,
@@ -148,6 +153,7 @@ impl World {
             events_made: 0,
             flush_at: None,
             wake_at: None,
+            sweep_at: start,
             phase: Phase::Faults,
             stopping: None,
             at_once: 0,
@@ -239,7 +245,9 @@ impl World {
     /// What happens next; false where nothing does.
     fn step(&mut self) -> bool {
         let event = self.events.first_key_value().map(|((at, _), _)| *at);
-        let Some(at) = [event, self.flush_at, self.wake_at]
+        let someone_waits = !self.books.waiting().is_empty();
+        let sweep_at = someone_waits.then_some(self.sweep_at.max(self.now));
+        let Some(at) = [event, self.flush_at, self.wake_at, sweep_at]
             .into_iter()
             .flatten()
             .min()
@@ -260,12 +268,15 @@ impl World {
             || self.wake_at.is_some_and(|at| at <= self.now)
         {
             self.flush();
+        } else if sweep_at.is_some_and(|at| at <= self.now) {
+            self.sweeps();
         } else if let Some((_, event)) = self.events.pop_first() {
             self.happens(event);
         }
         self.goes_on_stopping();
         for (id, outcome) in self.books.answers() {
             self.tell(&(id, &outcome));
+            self.law_of_deadlines(id);
             self.law_of_answers(id, &outcome);
         }
         self.law_of_the_ledger();
@@ -352,6 +363,8 @@ impl World {
             true => Encoding::Gzip,
             false => Encoding::Identity,
         };
+        let headers = body::headers(id, self.plan.tenants);
+        let headers = self.header_sets.get(&headers).expect("there is no bound");
         let mut permit = Permit::none(&self.budget);
         if permit.cover(bytes).is_err() {
             return;
@@ -371,11 +384,12 @@ impl World {
                 bytes,
                 deadline,
                 place: None,
+                headers,
                 permit,
             },
             self.now,
         );
-        self.books.waits(id, ack);
+        self.books.waits(id, deadline, ack);
         if self.random.chance(self.plan.gone) {
             let goes = between(&mut self.random, 0, 3000);
             self.after(goes, Event::Goes(id));
@@ -491,6 +505,18 @@ impl World {
                 false => between(&mut self.random, 0, 5),
             };
             self.flush_at = Some(self.now + late);
+        }
+    }
+
+    /// Looks after what no event would wake.
+    fn sweeps(&mut self) {
+        self.sweep_at = self.now + Duration::from_secs(1);
+        self.delivery.sweep(self.now);
+        for id in self.books.waiting().to_vec() {
+            self.law_of_deadlines(id);
+        }
+        if self.delivery.next_deadline(self.now).is_some() {
+            self.flush_soon();
         }
     }
 

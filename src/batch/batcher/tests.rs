@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     batch::{Ack, Budget},
+    headers::{Forwarded, HeaderSets},
     outcome::{Reason, Refusal},
 };
 
@@ -21,6 +22,7 @@ fn request(budget: &Rc<Budget>, signal: Signal, items: u64, body: &[u8]) -> Expo
     ExportRequest {
         signal,
         encoding: Encoding::Identity,
+        headers: None,
         items,
         body: body.chunks(3).map(Bytes::copy_from_slice).collect(),
         bytes: body.len(),
@@ -65,7 +67,11 @@ fn a_batch_is_its_requests_one_after_the_other() {
     );
     assert!(sealed.is_none());
     let batch = batcher
-        .seal(Signal::Traces, Encoding::Identity, Trigger::Idle, now)
+        .seal(
+            &BatchKey::plain(Signal::Traces, Encoding::Identity),
+            Trigger::Idle,
+            now,
+        )
         .unwrap();
     assert_eq!((batch.requests(), batch.items(), batch.bytes()), (2, 5, 11));
     assert_eq!(batch.slices().concat(), b"firstsecond");
@@ -112,7 +118,7 @@ fn a_full_batch_is_sealed_by_what_filled_it() {
         (by_bytes.trigger(), by_bytes.requests()),
         (Trigger::Bytes, 1)
     );
-    assert!(batcher.is_open(Signal::Logs, Encoding::Identity));
+    assert!(batcher.is_open(&BatchKey::plain(Signal::Logs, Encoding::Identity)));
     by_items.resolve(|_| Outcome::Accepted);
     by_bytes.resolve(|_| Outcome::Accepted);
 }
@@ -141,7 +147,7 @@ fn a_request_too_large_to_share_goes_alone_and_leaves_the_others() {
         (alone.trigger(), alone.requests(), alone.bytes()),
         (Trigger::Alone, 1, 50)
     );
-    assert!(batcher.is_open(Signal::Metrics, Encoding::Identity));
+    assert!(batcher.is_open(&BatchKey::plain(Signal::Metrics, Encoding::Identity)));
     alone.resolve(|_| Outcome::Accepted);
 }
 
@@ -178,8 +184,14 @@ fn the_age_of_a_batch_is_that_of_its_oldest_request() {
         now + AGE / 2,
     ));
     assert_eq!(batcher.next_due(), Some(now + AGE));
-    assert!(!batcher.is_due(Signal::Traces, Encoding::Identity, now + AGE / 2));
-    assert!(batcher.is_due(Signal::Traces, Encoding::Identity, now + AGE));
+    assert!(!batcher.is_due(
+        &BatchKey::plain(Signal::Traces, Encoding::Identity),
+        now + AGE / 2
+    ));
+    assert!(batcher.is_due(
+        &BatchKey::plain(Signal::Traces, Encoding::Identity),
+        now + AGE
+    ));
 }
 
 #[test]
@@ -189,7 +201,11 @@ fn what_nobody_waits_for_keeps_its_memory_until_its_outcome() {
     let sealed = batcher.push(request(&budget, Signal::Traces, 1, b"a"), None, now);
     assert!(sealed.is_none() && budget.used() > 0);
     let batch = batcher
-        .seal(Signal::Traces, Encoding::Identity, Trigger::Interval, now)
+        .seal(
+            &BatchKey::plain(Signal::Traces, Encoding::Identity),
+            Trigger::Interval,
+            now,
+        )
         .unwrap();
     assert!(!batch.is_awaited());
     batch.resolve(|_| Outcome::Accepted);
@@ -218,7 +234,11 @@ fn requests_whose_senders_have_gone_are_parted_from_the_others() {
     let queued = request(&budget, Signal::Traces, 8, b"queued");
     assert!(batcher.push(queued, None, now).is_none());
     let batch = batcher
-        .seal(Signal::Traces, Encoding::Identity, Trigger::Idle, now)
+        .seal(
+            &BatchKey::plain(Signal::Traces, Encoding::Identity),
+            Trigger::Idle,
+            now,
+        )
         .unwrap();
     assert!(!batch.has_abandoned(now));
     drop(leaves);
@@ -249,7 +269,11 @@ fn a_batch_is_taken_apart_into_what_it_was_made_of() {
             .is_none()
     );
     let batch = batcher
-        .seal(Signal::Logs, Encoding::Identity, Trigger::Idle, now)
+        .seal(
+            &BatchKey::plain(Signal::Logs, Encoding::Identity),
+            Trigger::Idle,
+            now,
+        )
         .unwrap();
     let parts = batch.take_apart();
     let seen: Vec<_> = parts
@@ -260,6 +284,95 @@ fn a_batch_is_taken_apart_into_what_it_was_made_of() {
         seen,
         [(3, b"first".to_vec(), true), (1, b"second".to_vec(), false)]
     );
+}
+
+fn tenants(sets: &HeaderSets, names: &[&str]) -> Vec<Option<HeaderSet>> {
+    let set = |name: &&str| {
+        let lines = match *name {
+            "" => String::new(),
+            name => format!("x-tenant: {name}\r\n"),
+        };
+        let headers = Forwarded::parse(Bytes::from(lines)).unwrap();
+        sets.get(&headers).unwrap()
+    };
+    names.iter().map(set).collect()
+}
+
+#[test]
+fn requests_with_different_headers_never_share_a_batch() {
+    let (budget, now) = (budget(), start());
+    let sets = HeaderSets::new(9);
+    let mut batcher = Batcher::new(100, 1000, AGE);
+    let sent = ["a", "", "b", "a", "b", "", "a"];
+    for (headers, body) in tenants(&sets, &sent).into_iter().zip(1_u8..) {
+        let request = ExportRequest {
+            headers,
+            ..request(&budget, Signal::Logs, 1, &[body])
+        };
+        assert!(batcher.push(request, None, now).is_none());
+    }
+    assert_eq!(sets.count(), 2, "each set once, however many requests");
+    assert!(batcher.is_open(&BatchKey::plain(Signal::Logs, Encoding::Identity)));
+    assert_eq!(batcher.next_due(), Some(now + AGE));
+    let plain = batcher.seal(
+        &BatchKey::plain(Signal::Logs, Encoding::Identity),
+        Trigger::Idle,
+        now,
+    );
+    let plain = plain.unwrap();
+    assert_eq!(plain.slices().concat(), [2, 6]);
+    assert!(plain.headers().is_none());
+    let keys = batcher.open_with_headers();
+    assert_eq!(keys.len(), 2);
+    assert_eq!(batcher.next_due(), Some(now + AGE));
+    let mut sealed = Vec::new();
+    for key in &keys {
+        assert!(batcher.is_open(key) && batcher.is_due(key, now + AGE));
+        sealed.push(batcher.seal(key, Trigger::Idle, now).unwrap());
+        assert!(!batcher.is_open(key));
+        assert!(batcher.seal(key, Trigger::Idle, now).is_none());
+    }
+    assert_eq!(sealed[0].slices().concat(), [1, 4, 7]);
+    assert_eq!(sealed[1].slices().concat(), [3, 5]);
+    assert_eq!(batcher.next_due(), None);
+    drop(keys);
+
+    // Whatever a batch is cut into keeps what goes on with it.
+    let (one, two) = sealed.remove(0).split().unwrap();
+    let mut parts = two.into_requests();
+    parts.push(one);
+    for part in parts {
+        let set = part.headers().unwrap();
+        assert_eq!(set.headers().lines(), "x-tenant: a\r\n");
+        for (request, _) in part.take_apart() {
+            assert_eq!(request.key().headers, request.headers);
+            assert!(request.headers.is_some());
+        }
+    }
+    assert_eq!(sets.count(), 1, "nothing holds the first set any more");
+    drop((plain, sealed));
+    assert_eq!(sets.count(), 0);
+}
+
+#[test]
+fn a_full_batch_of_one_set_leaves_those_of_others_open() {
+    let (budget, now) = (budget(), start());
+    let sets = HeaderSets::new(9);
+    let mut batcher = Batcher::new(2, 1000, AGE);
+    let mut sealed = Vec::new();
+    for headers in tenants(&sets, &["a", "b", "a", "a"]) {
+        let request = ExportRequest {
+            headers,
+            ..request(&budget, Signal::Logs, 1, b"x")
+        };
+        sealed.extend(batcher.push(request, None, now));
+    }
+    assert_eq!(sealed.len(), 1);
+    assert_eq!(
+        (sealed[0].requests(), sealed[0].trigger()),
+        (2, Trigger::Size)
+    );
+    assert_eq!(batcher.open_with_headers().len(), 2);
 }
 
 #[test]
@@ -286,14 +399,18 @@ fn requests_of_different_encodings_never_share_a_batch() {
         (Encoding::Gzip, b"gzip onegzip two"),
         (Encoding::Zstd, b"zstd one"),
     ] {
-        assert!(batcher.is_open(Signal::Traces, encoding));
+        assert!(batcher.is_open(&BatchKey::plain(Signal::Traces, encoding)));
         let batch = batcher
-            .seal(Signal::Traces, encoding, Trigger::Idle, now)
+            .seal(
+                &BatchKey::plain(Signal::Traces, encoding),
+                Trigger::Idle,
+                now,
+            )
             .unwrap();
         assert_eq!(batch.encoding(), encoding);
         assert_eq!(batch.slices().concat(), body);
         batch.resolve(|_| Outcome::Accepted);
-        assert!(!batcher.is_open(Signal::Traces, encoding));
+        assert!(!batcher.is_open(&BatchKey::plain(Signal::Traces, encoding)));
     }
     assert_eq!(batcher.next_due(), None);
     for mut ack in acks {
@@ -312,7 +429,11 @@ fn a_batch_cut_into_its_requests_answers_each_with_its_own_outcome() {
         acks.push(push(&mut batcher, request, now).0);
     }
     let batch = batcher
-        .seal(Signal::Logs, Encoding::Identity, Trigger::Idle, now)
+        .seal(
+            &BatchKey::plain(Signal::Logs, Encoding::Identity),
+            Trigger::Idle,
+            now,
+        )
         .unwrap();
     for ((request, body), items) in batch.into_requests().into_iter().zip(bodies).zip(1..) {
         assert_eq!((request.requests(), request.items()), (1, items));
@@ -330,6 +451,54 @@ fn a_batch_cut_into_its_requests_answers_each_with_its_own_outcome() {
         assert!(matches!(told, Some(Outcome::Partial { rejected, .. }) if rejected == items));
     }
     assert_eq!(budget.used(), 0);
+}
+
+#[test]
+fn an_open_batch_is_due_when_the_first_sender_that_waits_gives_up() {
+    let (budget, now) = (budget(), start());
+    let mut batcher = Batcher::new(100, 1000, AGE * 100);
+    let hurried = |after: u32| ExportRequest {
+        deadline: Some(now + AGE * after),
+        ..request(&budget, Signal::Logs, 1, b"hurry")
+    };
+    assert!(batcher.push(hurried(1), None, now).is_none());
+    assert_eq!(batcher.deadline(), None, "nobody waits for it");
+    let (_later, _) = push(&mut batcher, hurried(3), now);
+    let (_sooner, _) = push(&mut batcher, hurried(2), now);
+    assert_eq!(batcher.deadline(), Some(now + AGE * 2));
+    let logs = BatchKey::plain(Signal::Logs, Encoding::Identity);
+    let is_due = |at| batcher.is_due(&logs, at);
+    assert!(!is_due(now + AGE) && is_due(now + AGE * 2));
+}
+
+#[test]
+fn who_gives_up_under_way_is_told_at_once_and_the_others_hear_the_outcome() {
+    let (budget, now) = (budget(), start());
+    let mut batcher = Batcher::new(100, 1000, AGE);
+    let mut acks = [1, 2].map(|after| {
+        let hurried = ExportRequest {
+            deadline: Some(now + AGE * after),
+            ..request(&budget, Signal::Logs, 1, b"hurry")
+        };
+        push(&mut batcher, hurried, now).0
+    });
+    let logs = BatchKey::plain(Signal::Logs, Encoding::Identity);
+    let sealed = batcher.seal(&logs, Trigger::Idle, now);
+    let mut batch = sealed.unwrap();
+    assert_eq!(batch.deadline(), Some(now + AGE));
+    let late = Outcome::Refused(Refusal::retryable(Reason::Deadline, AGE, "late"));
+    batch.tell_late(now + AGE, &late);
+    assert_eq!(
+        batch.deadline(),
+        Some(now + AGE * 2),
+        "one is still to come"
+    );
+    assert!(matches!(answer(&mut acks[0]), Some(Outcome::Refused(it)) if it.code().number() == 4));
+    assert!(answer(&mut acks[1]).is_none());
+    assert_eq!(batch.items(), 2, "the data of both goes on");
+    assert!(batch.has_abandoned(now + AGE), "but not a second time");
+    batch.resolve(|_| Outcome::Accepted);
+    assert!(matches!(answer(&mut acks[1]), Some(Outcome::Accepted)));
 }
 
 proptest! {
@@ -350,7 +519,7 @@ proptest! {
             waiting.push(ack);
             sealed.extend(batch);
         }
-        sealed.extend(batcher.seal(Signal::Traces, Encoding::Identity, Trigger::Drain, now));
+        sealed.extend(batcher.seal(&BatchKey::plain(Signal::Traces, Encoding::Identity), Trigger::Drain, now));
         let mut cuts = cuts.into_iter();
         let seen = RefCell::new((0, 0));
         let mut bytes_seen = Vec::new();

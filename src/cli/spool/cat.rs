@@ -1,6 +1,7 @@
 //! `otlp spool cat`: the telemetry that is left, for people or as OTLP/JSON.
 
 use std::{
+    fmt::Write as _,
     io::{IsTerminal, Write, stdout},
     path::Path,
     time::{Duration, SystemTime},
@@ -19,6 +20,7 @@ use super::{Failure, Output, Result, file_error, found, open};
 use crate::{
     cli::console,
     encoding::Encoding,
+    headers::Forwarded,
     signal::Signal,
     spool::{format::Entry, inspect::SegmentFile},
     wire::Unpacker,
@@ -94,6 +96,9 @@ fn print(
         Ok(None) => return Ok(Err("damaged".to_owned())),
         Err(error) => return Ok(Err(error.to_string())),
     };
+    let Ok(headers) = Forwarded::parse(stored.headers) else {
+        return Ok(Err("its headers cannot be read".to_owned()));
+    };
     let body = match stored.encoding {
         Encoding::Identity => stored.body,
         packed => {
@@ -105,10 +110,11 @@ fn print(
         }
     };
     let text = match output {
-        Output::Json => json(stored.signal, body),
+        Output::Json => json(stored.signal, body, &headers),
         Output::Text => {
             let at = SystemTime::UNIX_EPOCH + Duration::from_nanos(entry.at);
             console::summary(stored.signal, body, at, stdout().is_terminal())
+                .map(|summary| told(&headers) + &summary)
                 .map_err(|error| error.to_string())
         }
     };
@@ -121,17 +127,47 @@ fn print(
     })
 }
 
+/// The headers that go on with a request, a line each: what no terminal should be sent is escaped.
+fn told(headers: &Forwarded) -> String {
+    let mut lines = String::new();
+    for (name, value) in headers.iter() {
+        let (name, value) = (name.escape_ascii(), value.escape_ascii());
+        // Writing to a text cannot fail.
+        writeln!(lines, "{name}: {value}").unwrap_or_default();
+    }
+    lines
+}
+
+/// A request as OTLP/JSON. Headers that go on with it stand beside it as a field that readers of
+/// OTLP pass over.
+#[derive(Serialize)]
+struct Line<M> {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    headers: Vec<[String; 2]>,
+    #[serde(flatten)]
+    request: M,
+}
+
 /// A request as OTLP/JSON, on one line.
-fn json(signal: Signal, body: Bytes) -> std::result::Result<String, String> {
-    fn line<M: Message + Default + Serialize>(body: Bytes) -> std::result::Result<String, String> {
+fn json(signal: Signal, body: Bytes, headers: &Forwarded) -> std::result::Result<String, String> {
+    fn line<M: Message + Default + Serialize>(
+        body: Bytes,
+        headers: Vec<[String; 2]>,
+    ) -> std::result::Result<String, String> {
         let request = M::decode(body).map_err(|error| error.to_string())?;
-        let line = serde_json::to_string(&request).map_err(|error| error.to_string())?;
+        let line = Line { headers, request };
+        let line = serde_json::to_string(&line).map_err(|error| error.to_string())?;
         Ok(line + "\n")
     }
+    let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+    let pairs = headers.iter();
+    let headers = pairs
+        .map(|(name, value)| [text(name), text(value)])
+        .collect();
     match signal {
-        Signal::Traces => line::<ExportTraceServiceRequest>(body),
-        Signal::Metrics => line::<ExportMetricsServiceRequest>(body),
-        Signal::Logs => line::<ExportLogsServiceRequest>(body),
-        Signal::Profiles => line::<ExportProfilesServiceRequest>(body),
+        Signal::Traces => line::<ExportTraceServiceRequest>(body, headers),
+        Signal::Metrics => line::<ExportMetricsServiceRequest>(body, headers),
+        Signal::Logs => line::<ExportLogsServiceRequest>(body, headers),
+        Signal::Profiles => line::<ExportProfilesServiceRequest>(body, headers),
     }
 }

@@ -16,6 +16,7 @@ use super::{Failure, Result, figures, found, own};
 use crate::{
     config::{Config, Environment, Export, LoadOptions, load},
     exporter::{Exporter, Shared},
+    headers::Forwarded,
     metrics::ShardMetrics,
     net::Buffers,
     outcome::Outcome,
@@ -234,8 +235,8 @@ impl Replay {
         loop {
             while sending.len() < IN_FLIGHT_MAX && !self.stop.get() {
                 let Some(entry) = left.next() else { break };
-                match file.read(&entry).map_err(failed)? {
-                    Some(stored) => sending.push(self.send(entry, message(stored))),
+                match file.read(&entry).map_err(failed)?.and_then(message) {
+                    Some(message) => sending.push(self.send(entry, message)),
                     None => self.tally.borrow_mut().damaged += 1,
                 }
             }
@@ -317,8 +318,11 @@ impl Replay {
     }
 }
 
-fn message(stored: Stored) -> Message {
-    Message::new(stored.signal, stored.encoding, Arc::from([stored.body]))
+/// What is sent of a record; `None` where its headers cannot be read.
+fn message(stored: Stored) -> Option<Message> {
+    let headers = Forwarded::parse(stored.headers).ok()?;
+    let message = Message::new(stored.signal, stored.encoding, Arc::from([stored.body]));
+    Some(message.with_headers(headers))
 }
 
 /// Tells how far it is, where a person watches.

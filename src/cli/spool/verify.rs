@@ -3,9 +3,12 @@
 use std::{io::Write, path::Path};
 
 use super::{Failure, Result, file_error, found, open, own, state};
-use crate::spool::{
-    FoundSegment,
-    inspect::{Damage, SegmentFile, SegmentState},
+use crate::{
+    headers::Forwarded,
+    spool::{
+        FoundSegment,
+        inspect::{Damage, SegmentFile, SegmentState},
+    },
 };
 
 /// What was found in all segments.
@@ -47,6 +50,15 @@ fn verify_one(
     let failed = |error| file_error(folder, &file, &error);
     let scanned = file.scan().map_err(failed)?;
     let mut complaints = whole_file(&file);
+    for entry in &scanned.entries {
+        let stored = file.read(entry).map_err(failed)?;
+        if stored.is_some_and(|stored| Forwarded::parse(stored.headers).is_err()) {
+            let offset = entry.offset;
+            complaints.push(format!(
+                "at {offset}: the headers of the record cannot be read"
+            ));
+        }
+    }
     if file.state == SegmentState::Sealed {
         match file.index().map_err(failed)? {
             None => complaints.push("the index is damaged; the records were found without".into()),

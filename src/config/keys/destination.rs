@@ -171,6 +171,20 @@ pub(super) const SENDING: Section = Section {
             ..KEY
         },
         Key {
+            path: "forward_headers",
+            kind: Kind::HeaderNames(|draft, names| draft.config.forward_headers = names),
+            example: "x-scope-orgid",
+            doc: "Headers of a sender's request that go on with it, such as the one that names its \
+                  tenant. Only requests with the same values share a batch. Where headers has the \
+                  same name, its value is sent and not the sender's. Headers that the forwarder \
+                  itself writes (content-type, te, host, grpc-timeout and so on) cannot be named; \
+                  authorization can, and is then kept in the spool as well.",
+            cost: "A batch for each set of values: name headers that have few, not one that differs \
+                   with each request. limits.header_sets bounds their number. The headers named \
+                   here take up to 8 KiB of a request, and are refused beyond it.",
+            ..KEY
+        },
+        Key {
             path: "compression",
             kind: Kind::Choice {
                 words: &[

@@ -33,8 +33,8 @@ pub(super) const BATCHES: Section = Section {
             default: "256KiB",
             doc: "A batch is sent when it holds this many bytes. It cannot be over \
                   limits.request_bytes. Many collectors refuse more than 4 MiB over gRPC.",
-            cost: "Memory: this much for each open batch, one for each signal and core, and for \
-                   each request in flight. What fits the cache of a core costs least CPU \
+            cost: "Memory: this much for each open batch, one for each signal and core (and set of \
+                   forward_headers), and for each request in flight. What fits the cache of a core costs least CPU \
                    (docs/benchmarks.md).",
             ..KEY
         },
@@ -164,6 +164,21 @@ pub(super) const LIMITS: Section = Section {
             },
             default: "16KiB",
             doc: "Bytes of one request's headers at the most.",
+            ..KEY
+        },
+        Key {
+            path: "limits.header_sets",
+            kind: Kind::Integer {
+                min: 1,
+                max: 100_000,
+                set: |draft, n| draft.config.limits.header_sets = size(n),
+            },
+            default: "1000",
+            unit: "sets",
+            doc: "Different sets of values of forward_headers in use at a time at the most, in each \
+                  shard. A set is in use while a request with it is being read or has no outcome \
+                  yet. A request with one more is refused with a delay.",
+            cost: "Up to 8 KiB for each set, besides memory_limit, and an open batch of each signal.",
             ..KEY
         },
         Key {

@@ -22,6 +22,9 @@ pub struct Limits {
     pub skipped_bytes: u64,
 }
 
+/// The interim answer.
+const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+
 /// What came.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Event<'i, H> {
@@ -60,7 +63,7 @@ pub struct Reply {
 #[derive(Debug)]
 pub struct Server<H> {
     limits: Limits,
-    open: fn(&Parts) -> H,
+    open: Opener<H>,
     remembered: Remembered<H>,
     state: State,
     /// The beginning of a head whose end has not come.
@@ -69,6 +72,15 @@ pub struct Server<H> {
     asked: Asked,
     leaving: bool,
     output: Vec<u8>,
+}
+
+/// What a head is opened with.
+struct Opener<H>(Box<dyn Fn(&Parts) -> H>);
+
+impl<H> std::fmt::Debug for Opener<H> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Opener").finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug)]
@@ -109,10 +121,10 @@ impl Asked {
 impl<H: Clone> Server<H> {
     /// A fresh connection. `open` is called with each head that is not remembered.
     #[must_use]
-    pub fn new(limits: Limits, open: fn(&Parts) -> H) -> Self {
+    pub fn new(limits: Limits, open: impl Fn(&Parts) -> H + 'static) -> Self {
         Self {
             limits,
-            open,
+            open: Opener(Box::new(open)),
             remembered: Remembered::default(),
             state: State::Head,
             partial: Vec::new(),
@@ -229,7 +241,7 @@ impl<H: Clone> Server<H> {
 
     fn read(&mut self, bytes: &[u8]) -> Result<Read<H>, Problem> {
         let head = Head::parse(bytes)?;
-        let read = Read::new((self.open)(&head.parts), &head);
+        let read = Read::new((self.open.0)(&head.parts), &head);
         self.remembered.add(bytes, head.digits, &read);
         Ok(read)
     }
@@ -254,8 +266,18 @@ impl<H: Clone> Server<H> {
     /// The body of the request that is open is wanted: a sender that waits for this is told.
     pub fn proceed(&mut self) {
         if std::mem::take(&mut self.asked.expects_continue) {
-            self.output
-                .extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
+            self.output.extend_from_slice(CONTINUE);
+        }
+    }
+
+    /// Says something to a peer that has ended its side while a whole request waits for its answer:
+    /// one that is there lets it pass, and where nobody is there the network says so.
+    ///
+    /// - Source: RFC 9110, section 15.2: a client parses interim responses that it did not expect,
+    ///   and a client of HTTP/1.0 is sent none.
+    pub fn call_out(&mut self) {
+        if matches!(self.state, State::Whole) && !self.asked.old {
+            self.output.extend_from_slice(CONTINUE);
         }
     }
 

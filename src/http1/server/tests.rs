@@ -387,3 +387,27 @@ fn what_no_call_waits_for_is_given_up() {
         "it is answered"
     );
 }
+
+#[test]
+fn a_sender_is_called_out_to_only_while_a_whole_request_of_http_1_1_waits() {
+    for (version, expected) in [
+        ("HTTP/1.1", "HTTP/1.1 100 Continue\r\n\r\n"),
+        ("HTTP/1.0", ""),
+    ] {
+        let mut server = server();
+        let called = |server: &mut Server<String>| {
+            server.call_out();
+            String::from_utf8(std::mem::take(server.output())).unwrap()
+        };
+        assert_eq!(called(&mut server), "", "between requests");
+        let head = format!("POST /v1/logs {version}\r\nHost: it\r\nContent-Length: 2\r\n\r\n");
+        for (piece, said) in [(head.as_str(), ""), ("ab", expected)] {
+            let mut rest = piece.as_bytes();
+            while let Ok(Some(_)) = server.next(&mut rest) {}
+            assert_eq!(called(&mut server), said, "{version} after {piece}");
+        }
+        server.respond(&reply(StatusCode::OK), DATE, false);
+        server.output().clear();
+        assert_eq!(called(&mut server), "", "it is answered");
+    }
+}

@@ -65,7 +65,7 @@ pub(super) struct Core<H, T> {
 }
 
 impl<H: Clone, T> Core<H, T> {
-    pub(super) fn new(limits: &Limits, open: fn(&Parts) -> H) -> Self {
+    pub(super) fn new(limits: &Limits, open: impl Fn(&Parts) -> H + 'static) -> Self {
         let header_bytes = usize::try_from(limits.header_bytes).unwrap_or(usize::MAX);
         let streams_max = usize::try_from(limits.streams).unwrap_or(usize::MAX);
         let mut output = Vec::new();

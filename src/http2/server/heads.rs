@@ -20,15 +20,15 @@ pub(super) enum Read<H> {
 /// handful of references into the table, the same bytes each time.
 pub(super) struct Heads<H> {
     decoder: Decoder,
-    open: fn(&Parts) -> H,
+    open: Box<dyn Fn(&Parts) -> H>,
     remembered: Remembered<(H, Option<u64>)>,
 }
 
 impl<H: Clone> Heads<H> {
-    pub(super) fn new(decoder: Decoder, open: fn(&Parts) -> H) -> Self {
+    pub(super) fn new(decoder: Decoder, open: impl Fn(&Parts) -> H + 'static) -> Self {
         Self {
             decoder,
-            open,
+            open: Box::new(open),
             remembered: Remembered::default(),
         }
     }

@@ -86,7 +86,7 @@ impl<H: Clone, T> Server<H, T> {
     /// A fresh connection, whose first bytes are the settings. `open` is called with the head of
     /// each request that is not remembered.
     #[must_use]
-    pub fn new(limits: &Limits, open: fn(&Parts) -> H) -> Self {
+    pub fn new(limits: &Limits, open: impl Fn(&Parts) -> H + 'static) -> Self {
         let block_bytes = usize::try_from(limits.header_bytes).unwrap_or(usize::MAX);
         Self {
             input: Input::new(limits.frame_bytes, block_bytes.max(FRAME_BYTES_DEFAULT)),

@@ -240,6 +240,7 @@ fn spool(found: &[FoundSegment], salt: u64) -> Spool {
         on_full: OnFull::Refuse,
         segment_bytes: 1 << 20,
         order: ReplayOrder::OldestFirst,
+        group_pause: Duration::ZERO,
     };
     Spool::new(settings, 0, salt, found, rt::now(), 1_000 + salt)
 }

@@ -186,6 +186,7 @@ impl Spool {
         [
             second.filter(|_| !self.segments.is_empty()),
             mended.filter(|_| !self.is_closing),
+            self.writer.pauses_until(),
             self.recovery.next_at(),
             self.replayer.next_at(),
             self.removal.next_at(),

@@ -17,6 +17,11 @@ use crate::spool::{
     segment::{Kind, Segment},
 };
 
+/// Bytes that wait beyond which a group begins at once.
+///
+/// - Source: chosen: from here on a sync is a small part of what the bytes cost.
+const PROMPT_BYTES: u64 = 256 << 10;
+
 /// What is being written.
 #[derive(Debug, Default)]
 pub(super) struct Writer {
@@ -26,6 +31,8 @@ pub(super) struct Writer {
     waiting: VecDeque<Pending>,
     /// Bytes that this needs on disk at the most.
     pub waiting_bytes: u64,
+    /// When the next group begins where little waits for it; none while there was no group.
+    next_group_at: Option<Instant>,
     next_ticket: u64,
     pub trouble: Option<Trouble>,
 }
@@ -72,6 +79,14 @@ impl Writer {
 
     pub fn waiting_records(&self) -> u64 {
         self.waiting.len() as u64
+    }
+
+    /// When what waits is written, where more may come before that.
+    pub fn pauses_until(&self) -> Option<Instant> {
+        let is_pausing = matches!(self.step, Step::Idle)
+            && !self.waiting.is_empty()
+            && self.waiting_bytes < PROMPT_BYTES;
+        self.next_group_at.filter(|_| is_pausing)
     }
 
     pub fn active(&self) -> Option<SegmentName> {
@@ -121,6 +136,10 @@ impl Spool {
             }
             return;
         }
+        let pause = self.writer.pauses_until();
+        if !self.is_closing && pause.is_some_and(|until| now < until) {
+            return;
+        }
         match (self.spot(), self.writer.waiting.front()) {
             (None, _) => self.create(now),
             (Some(spot), Some(next)) if !spot.takes(next) => {
@@ -131,6 +150,7 @@ impl Spool {
             (Some(spot), Some(next)) if !spot.has_room(next) && self.removal.is_expected() => {}
             (Some(spot), next) => {
                 debug_assert!(next.is_none_or(|it| spot.has_room(it)), "it was taken");
+                self.writer.next_group_at = Some(now + self.settings.group_pause);
                 self.write_group(spot);
             }
         }

@@ -57,6 +57,38 @@ fn what_comes_while_a_group_is_written_is_one_group() {
 }
 
 #[test]
+fn a_group_waits_for_more_unless_much_waits_already() {
+    let pause = Duration::from_millis(1);
+    let mut rig = Rig::new(settings(), 1);
+    rig.settings.group_pause = pause;
+    rig.settings.segment_bytes = 1 << 20;
+    rig = rig.restarted(rig.disk.clone());
+    rig.append(1, 100).unwrap();
+    rig.run();
+    assert_eq!(rig.stored.len(), 1, "what comes seldom waits for nothing");
+
+    rig.append(2, 100).unwrap();
+    rig.append(3, 100).unwrap();
+    rig.run();
+    assert_eq!(rig.stored.len(), 1);
+    assert_eq!(rig.spool.next_at(), Some(rig.now + pause));
+    rig.pass(pause);
+    rig.run();
+    assert_eq!(rig.stored.len(), 3);
+
+    for number in 4..10 {
+        rig.append(number, 50_000).unwrap();
+    }
+    rig.run();
+    assert_eq!(rig.stored.len(), 9, "much goes at once");
+
+    rig.append(10, 100).unwrap();
+    rig.spool.close();
+    rig.run();
+    assert_eq!(rig.stored.len(), 10, "at the end nothing waits");
+}
+
+#[test]
 fn all_comes_back_in_order_and_then_nothing_is_left_on_disk() {
     for order in [ReplayOrder::OldestFirst, ReplayOrder::NewestFirst] {
         let mut rig = Rig::new(settings(), 1);

@@ -65,6 +65,7 @@ pub fn settings() -> Settings {
         on_full: OnFull::Refuse,
         segment_bytes: 64 << 10,
         order: ReplayOrder::OldestFirst,
+        group_pause: Duration::ZERO,
     }
 }
 

@@ -43,26 +43,33 @@ impl Segment {
             marks: Marks::default(),
         };
         for record in records {
-            segment.push(record, encoding);
+            segment.push(record, encoding, "");
         }
         segment
     }
 
-    fn push(&mut self, record: &Payload, encoding: Encoding) {
+    /// One more record, with the headers that go on with it.
+    pub(crate) fn with(mut self, record: &Payload, headers: &str) -> Self {
+        self.push(record, Encoding::Identity, headers);
+        self
+    }
+
+    fn push(&mut self, record: &Payload, encoding: Encoding, headers: &str) {
         let offset = self.bytes.len() as u64;
         let body = pack(encoding, &record.body);
         let ordinal = u32::try_from(self.entries.len()).unwrap();
         let header = RecordHeader {
             kind: Kind::Request(record.signal, encoding),
             ordinal,
-            body_crc: Crc::default().with(&body).get(),
-            headers: 0,
+            body_crc: Crc::default().with(headers.as_bytes()).with(&body).get(),
+            headers: u32::try_from(headers.len()).unwrap(),
             body: u32::try_from(body.len()).unwrap(),
             items: record.ids.len() as u64,
             at: TAKEN + u64::from(ordinal),
             group: offset,
         };
         self.bytes.extend_from_slice(&header.encode(SALT, offset));
+        self.bytes.extend_from_slice(headers.as_bytes());
         self.bytes.extend_from_slice(&body);
         let whole = self
             .bytes
@@ -73,7 +80,7 @@ impl Segment {
             offset,
             items: header.items,
             at: header.at,
-            content: header.body,
+            content: header.headers + header.body,
             ordinal,
             signal: record.signal,
         });

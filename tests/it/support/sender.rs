@@ -7,7 +7,7 @@ use flate2::{
     read::{GzDecoder, MultiGzDecoder},
     write::GzEncoder,
 };
-use http::{HeaderMap, Method, Request, Response, Version, header};
+use http::{HeaderMap, HeaderName, Method, Request, Response, Version, header};
 use http_body_util::{BodyExt, Full};
 use hyper::{
     body::Incoming,
@@ -20,6 +20,7 @@ use tokio::net::TcpStream;
 use tonic::{
     client::Grpc,
     codec::CompressionEncoding,
+    metadata::MetadataMap,
     transport::{Channel, Endpoint},
 };
 
@@ -126,6 +127,7 @@ pub(crate) type Broken = Box<dyn std::error::Error + Send + Sync>;
 pub(crate) struct Sender {
     address: SocketAddr,
     gzip: bool,
+    headers: HeaderMap,
     wire: Wire,
 }
 
@@ -170,6 +172,7 @@ impl Sender {
         Ok(Self {
             address,
             gzip: false,
+            headers: HeaderMap::new(),
             wire,
         })
     }
@@ -177,6 +180,13 @@ impl Sender {
     /// The same sender with its bodies in gzip.
     pub(crate) fn gzip(self) -> Self {
         Self { gzip: true, ..self }
+    }
+
+    /// The same sender with one more header in each request of [`Sender::send`].
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
+        let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
+        self.headers.append(name, value.parse().unwrap());
+        self
     }
 
     /// Sends a request and waits for the answer, or stops the test where none comes.
@@ -195,7 +205,8 @@ impl Sender {
             grpc = grpc.send_compressed(CompressionEncoding::Gzip);
         }
         grpc.ready().await?;
-        let request = tonic::Request::new(payload.body.clone());
+        let mut request = tonic::Request::new(payload.body.clone());
+        *request.metadata_mut() = MetadataMap::from_headers(self.headers.clone());
         let path = grpc_path(payload.signal).parse().unwrap();
         Ok(Answer::of_grpc(grpc.unary(request, path, RawCodec).await))
     }
@@ -237,8 +248,11 @@ impl Sender {
 
     /// The HTTP request that carries a payload.
     fn http_request(&self, payload: &Payload) -> Request<Bytes> {
-        let request = Request::post(http_path(payload.signal))
+        let mut request = Request::post(http_path(payload.signal))
             .header(header::CONTENT_TYPE, "application/x-protobuf");
+        for (name, value) in &self.headers {
+            request = request.header(name, value);
+        }
         if self.gzip {
             request
                 .header(header::CONTENT_ENCODING, "gzip")
@@ -286,6 +300,7 @@ impl Sender {
         Self {
             address: self.address,
             gzip: self.gzip,
+            headers: self.headers.clone(),
             wire: Wire::Grpc(channel.clone()),
         }
     }
