@@ -18,6 +18,7 @@ KEPT = --ledger proofs/ledger.csv --commit "$$(git describe --always --dirty)"
 KILLS ?= 1000
 CUTS ?= 20
 SIM_SEEDS ?= 100000
+SIM_FIRST ?= 0
 # The modes of acknowledgement that promise to lose nothing.
 SAFE ?= delivered stored
 
@@ -61,8 +62,9 @@ kills: ## A thousand kills under load in each safe mode (KILLS=1000); kept in pr
 	$(CARGO) build --locked --workspace
 	for mode in $(SAFE); do $(PROVE) kill --kills $(KILLS) --acknowledge "$$mode" $(KEPT); done
 
-simulate: ## The deliveries through a hundred thousand orders of events (SIM_SEEDS=100000).
-	SIM_SEEDS=$(SIM_SEEDS) $(CARGO) test --locked --test sim
+simulate: ## The deliveries through a hundred thousand orders of events (SIM_SEEDS=100000, SIM_FIRST=0).
+	SIM_SEEDS=$(SIM_SEEDS) SIM_FIRST=$(SIM_FIRST) \
+		$(CARGO) test --locked --profile simulation --test sim the_laws -- --nocapture
 
 power-cuts: ## Twenty power cuts (CUTS=20), as root; kept in proofs/ledger.csv.
 	$(CARGO) build --locked --workspace

@@ -266,6 +266,23 @@ impl Batch {
         (part(kept, &kept_slices), part(gone, &gone_slices))
     }
 
+    /// Puts together again what was taken apart, as it was sealed then; nobody waits for it. `None`
+    /// where there is nothing.
+    pub fn put_together(
+        requests: Vec<ExportRequest>,
+        sealed_at: Instant,
+        trigger: Trigger,
+    ) -> Option<Self> {
+        let key = requests.first()?.key();
+        let mut open = Open::default();
+        for request in requests {
+            debug_assert!(request.key() == key, "a batch is of one kind");
+            let (entry, body) = Entry::of(request, None);
+            open.add(entry, body, sealed_at);
+        }
+        open.seal(key, trigger, sealed_at)
+    }
+
     /// Lets go of a batch that lies on the disk: nobody waits for it.
     pub fn discard(self) {
         debug_assert!(!self.is_awaited(), "a call that waits is answered");
@@ -310,6 +327,21 @@ impl Batch {
 }
 
 impl Entry {
+    /// A request's place in a batch, and its body.
+    fn of(request: ExportRequest, waiter: Option<Waiter>) -> (Self, Vec<Bytes>) {
+        let entry = Self {
+            items: request.items,
+            place: request.place,
+            bytes: request.bytes,
+            slices: request.body.len(),
+            // Nobody gives up who does not wait.
+            deadline: request.deadline.filter(|_| waiter.is_some()),
+            waiter,
+            permit: request.permit,
+        };
+        (entry, request.body)
+    }
+
     fn is_abandoned(&self, now: Instant) -> bool {
         let Some(waiter) = &self.waiter else {
             return false;
@@ -370,26 +402,8 @@ impl Batcher {
         now: Instant,
     ) -> Option<Batch> {
         let key = request.key();
-        let ExportRequest {
-            items,
-            body,
-            bytes,
-            deadline,
-            place,
-            permit,
-            ..
-        } = request;
-        let entry = Entry {
-            items,
-            place,
-            bytes,
-            slices: body.len(),
-            // Nobody gives up who does not wait.
-            deadline: deadline.filter(|_| waiter.is_some()),
-            waiter,
-            permit,
-        };
-
+        let (items, bytes) = (request.items, request.bytes);
+        let (entry, body) = Entry::of(request, waiter);
         if !key.signal.merges() || bytes >= self.bytes_max || items >= self.items_max {
             let mut alone = Open::default();
             alone.add(entry, body, now);

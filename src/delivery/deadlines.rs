@@ -6,7 +6,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Delivery, parcel::Parcel};
+use super::{Delivery, parcel::Parcel, queue::Queue};
 use crate::{
     outcome::{Outcome, Reason, Refusal},
     signal::Signal,
@@ -75,12 +75,14 @@ impl Delivery {
             if !self.queues[signal.index()].iter().any(is_late) {
                 continue;
             }
-            for parcel in std::mem::take(&mut self.queues[signal.index()]) {
+            for parcel in std::mem::take(&mut self.queues[signal.index()]).into_parcels() {
                 let kept = match is_late(&parcel) {
                     true => self.part_abandoned(parcel, now),
                     false => Some(parcel),
                 };
-                self.queues[signal.index()].extend(kept);
+                if let Some(kept) = kept {
+                    self.queues[signal.index()].push(kept);
+                }
             }
             self.report_queue(signal);
         }
@@ -109,7 +111,7 @@ impl Delivery {
 
     /// The first deadline of all that wait and were not told.
     fn soonest_deadline(&self) -> Option<Instant> {
-        let queued = self.queues.iter().flatten();
+        let queued = self.queues.iter().flat_map(Queue::iter);
         let under_way = self.in_flight.iter().map(|(_, sent)| &sent.parcel);
         let parcels = queued.chain(self.retries.values()).chain(under_way);
         let deadlines = parcels.filter_map(|parcel| parcel.batch.deadline());

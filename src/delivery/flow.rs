@@ -61,14 +61,14 @@ impl Delivery {
                 step => return step,
             }
         }
-        let Some(parcel) = self.queues[signal.index()].pop_front() else {
+        let Some(parcel) = self.queues[signal.index()].pop() else {
             return Step::Nothing;
         };
         match self.way(signal, Asked::of(&parcel), now) {
             Way::To(collector) => self.start(parcel, collector, now),
             Way::Full => self.wait(parcel, now),
             Way::Disk => {
-                self.store_all(parcel.batch, now);
+                self.store_all(parcel, now);
                 Step::Did
             }
             Way::Paused(left) => {
@@ -85,18 +85,23 @@ impl Delivery {
         }
     }
 
-    /// Keeps what has no place yet, for as long as its senders wait.
+    /// Keeps what has no place yet, for as long as senders wait.
     fn wait(&mut self, parcel: Parcel, now: Instant) -> Step {
-        if parcel.batch.is_awaited() {
-            let until = parcel.batch.sealed_at() + self.operation;
-            if now >= until {
-                self.out_of_time(parcel);
-                return Step::Did;
-            }
-            self.blocked_until[parcel.signal().index()] = Some(until);
+        let signal = parcel.signal();
+        let queue = &mut self.queues[signal.index()];
+        queue.put_back(parcel);
+        let Some(since) = queue.awaited_since() else {
+            return Step::Nothing;
+        };
+        let until = since + self.operation;
+        if now < until {
+            self.blocked_until[signal.index()] = Some(until);
+            return Step::Nothing;
         }
-        self.queues[parcel.signal().index()].push_front(parcel);
-        Step::Nothing
+        if let Some(late) = queue.pop_awaited() {
+            self.out_of_time(late);
+        }
+        Step::Did
     }
 
     fn out_of_time(&mut self, parcel: Parcel) {
@@ -117,8 +122,15 @@ impl Delivery {
             self.settle(parcel.batch, Outcome::Refused(refusal));
             return Step::Did;
         }
+        let queue = &mut self.queues[signal.index()];
+        queue.put_back(parcel);
+        // What calls wait for has this way as well, and its senders can do something else.
+        if let Some(awaited) = queue.pop_awaited() {
+            let refusal = self.circuit_open(signal, left);
+            self.settle(awaited.batch, Outcome::Refused(refusal));
+            return Step::Did;
+        }
         self.blocked_until[signal.index()] = Some(now + left);
-        self.queues[signal.index()].push_front(parcel);
         Step::Nothing
     }
 
@@ -146,7 +158,7 @@ impl Delivery {
             return Step::Did;
         }
         let Some(place) = self.destinations[collector].begin(parcel.is_small, now) else {
-            self.queues[signal.index()].push_front(parcel);
+            self.queues[signal.index()].put_back(parcel);
             return Step::Nothing;
         };
         self.turn = self.turn.wrapping_add(1);
@@ -195,10 +207,10 @@ impl Delivery {
         let queue = &mut self.queues[parcel.signal().index()];
         match parcel.batch.split() {
             Ok((one, two)) => {
-                queue.push_front(template.of(two));
-                queue.push_front(template.of(one));
+                queue.put_back(template.of(two));
+                queue.put_back(template.of(one));
             }
-            Err(whole) => queue.push_front(template.of(whole)),
+            Err(whole) => queue.put_back(template.of(whole)),
         }
     }
 
@@ -260,7 +272,7 @@ impl Delivery {
                 let mut parcel = parcel;
                 parcel.stale += 1;
                 parcel.attempts -= 1;
-                self.queues[signal.index()].push_front(parcel);
+                self.queues[signal.index()].put_back(parcel);
             }
             Attempt::NotSent(error) | Attempt::Stale(error) => {
                 destination.unreachable(&error, &self.jitter, now);
@@ -300,7 +312,7 @@ impl Delivery {
         match self.way(signal, Asked::of(&parcel), now) {
             Way::To(_) if !parcel.is_replayed => {
                 parcel.attempts -= 1;
-                self.queues[signal.index()].push_front(parcel);
+                self.queues[signal.index()].put_back(parcel);
             }
             _ => self.again(parcel, refusal, None, now),
         }
@@ -357,9 +369,9 @@ impl Delivery {
             Way::To(_) | Way::Full if !parcel.falls_back => {
                 parcel.falls_back = true;
                 parcel.attempts = 0;
-                self.queues[signal.index()].push_front(parcel);
+                self.queues[signal.index()].put_back(parcel);
             }
-            _ if self.can_store(now) => self.store_all(parcel.batch, now),
+            _ if self.can_store(now) => self.store_all(parcel, now),
             _ => self.give_up(parcel, refusal),
         }
     }

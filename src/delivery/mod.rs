@@ -12,6 +12,7 @@
 //! | `flow` | a parcel from its queue to a collector, and what its answer means |
 //! | `ladder` | which way a parcel goes now |
 //! | `parcel` | a sealed batch on its way |
+//! | `queue` | the parcels of a signal that wait, the oldest first |
 //! | `settle` | an outcome into the ledger and to the senders |
 //! | `spooling` | to the disk and back |
 //! | `quality` | thinning under pressure |
@@ -24,13 +25,17 @@ mod flow;
 mod ladder;
 mod parcel;
 mod quality;
+mod queue;
 mod report;
 mod settle;
 mod spooling;
 mod time;
 
+#[cfg(test)]
+mod tests;
+
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::BTreeMap,
     rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
@@ -55,6 +60,7 @@ use deadlines::Deadlines;
 use destination::{Destination, SMALL_PER_PLACE};
 use ladder::{Asked, Way};
 use parcel::Parcel;
+use queue::Queue;
 use spooling::{Spooling, Then};
 
 /// Sealed batches that wait at most before the shard stops reading.
@@ -140,7 +146,7 @@ pub struct Delivery {
     signals_turn: usize,
     triggers: [Triggers; 4],
     triggers_at: Instant,
-    queues: [VecDeque<Parcel>; 4],
+    queues: [Queue; 4],
     retries: BTreeMap<(Instant, u64), Parcel>,
     retries_made: u64,
     in_flight: Slab<Sent>,
@@ -289,7 +295,7 @@ impl Delivery {
             }
         };
         if !self.is_clear && matches!(self.way(signal, Asked::BATCH, now), Way::Disk) {
-            self.store(request, waiter, Then::Leave, now);
+            self.store(request, waiter, Then::Leave(None), now);
         } else {
             self.gather(request, waiter, now);
         }
@@ -316,8 +322,9 @@ impl Delivery {
         if !batch.is_awaited() {
             self.unfilled_at[signal.index()] = Some(batch.sealed_at() + UNAWAITED_PAUSE);
         }
-        let parcels = self.parcels(batch, false);
-        self.queues[signal.index()].extend(parcels);
+        for parcel in self.parcels(batch, false) {
+            self.queues[signal.index()].push(parcel);
+        }
         self.is_stirred = true;
     }
 
@@ -422,7 +429,7 @@ impl Delivery {
     pub fn has_backlog(&self, now: Instant) -> bool {
         // A parcel weighs one at least: no more of them need be looked at, however many wait.
         const ENOUGH: usize = BACKLOG_BATCHES * SMALL_PER_PLACE;
-        let first = self.queues.iter().flatten().take(ENOUGH);
+        let first = self.queues.iter().flat_map(Queue::iter).take(ENOUGH);
         first.map(Parcel::share).sum::<usize>() >= ENOUGH
             && now.saturating_duration_since(self.answered_at) < STALLED
             && self
@@ -437,7 +444,7 @@ impl Delivery {
         self.stop_replay();
         // What waits for a further attempt has its say at once: to the disk, where there is one.
         for (_, parcel) in std::mem::take(&mut self.retries) {
-            self.queues[parcel.signal().index()].push_back(parcel);
+            self.queues[parcel.signal().index()].put_back(parcel);
         }
         self.tick(now);
     }
@@ -457,7 +464,7 @@ impl Delivery {
     /// Batches that have no outcome yet, open ones aside.
     #[must_use]
     pub fn batches(&self) -> usize {
-        let queued: usize = self.queues.iter().map(VecDeque::len).sum();
+        let queued: usize = self.queues.iter().map(Queue::len).sum();
         queued + self.retries.len() + self.in_flight.len() + self.spooling.pending()
     }
 

@@ -3,7 +3,13 @@
 use std::{sync::Arc, time::Instant};
 
 use super::destination::SMALL_PER_PLACE;
-use crate::{batch::Batch, encoding::Encoding, signal::Signal, wire::Message};
+use crate::{
+    batch::{Batch, ExportRequest},
+    encoding::Encoding,
+    metrics::Trigger,
+    signal::Signal,
+    wire::Message,
+};
 
 /// A batch, or one request of it, that has no outcome yet.
 #[derive(Debug)]
@@ -32,9 +38,40 @@ pub(super) struct Template {
     first_at: Option<Instant>,
 }
 
+/// A parcel that was taken apart for the disk: what it takes to go on with it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Origin {
+    /// Which one it was.
+    pub number: u64,
+    template: Template,
+    sealed_at: Instant,
+    trigger: Trigger,
+}
+
+impl Origin {
+    pub(super) fn new(number: u64, parcel: &Parcel) -> Self {
+        Self {
+            number,
+            template: parcel.template(),
+            sealed_at: parcel.batch.sealed_at(),
+            trigger: parcel.batch.trigger(),
+        }
+    }
+
+    /// The parcel again, of these of its requests: it begins at the top of the ladder, with the
+    /// attempts and the time that it has had.
+    pub(super) fn parcel(self, requests: Vec<ExportRequest>) -> Option<Parcel> {
+        let batch = Batch::put_together(requests, self.sealed_at, self.trigger)?;
+        Some(Parcel {
+            falls_back: false,
+            ..self.template.of(batch)
+        })
+    }
+}
+
 impl Template {
     /// A part.
-    pub(super) const fn of(self, batch: Batch) -> Parcel {
+    pub(super) fn of(self, batch: Batch) -> Parcel {
         Parcel {
             batch,
             message: None,
@@ -49,7 +86,7 @@ impl Template {
 }
 
 impl Parcel {
-    pub(super) const fn new(batch: Batch, is_small: bool, is_replayed: bool) -> Self {
+    pub(super) fn new(batch: Batch, is_small: bool, is_replayed: bool) -> Self {
         Self {
             batch,
             message: None,

@@ -8,7 +8,12 @@ use std::{
 
 use bytes::Bytes;
 
-use super::{DEFAULT_DELAY, Delivery, flow::Step, ladder::Way, parcel::Parcel};
+use super::{
+    DEFAULT_DELAY, Delivery,
+    flow::Step,
+    ladder::Way,
+    parcel::{Origin, Parcel},
+};
 use crate::{
     batch::{Batch, BatchKey, Batcher, ExportRequest, Permit, Waiter},
     config::Config,
@@ -45,12 +50,13 @@ const FULL_PAUSE: Duration = Duration::from_secs(1);
 const MEMORY_PAUSE: Duration = Duration::from_millis(100);
 
 /// What becomes of a request once it is on the disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Then {
     /// It goes on to a collector at once.
     Deliver,
-    /// It is read back when a collector takes it.
-    Leave,
+    /// It is read back when a collector takes it. Where the disk does not take it, it goes on as
+    /// what it was a part of.
+    Leave(Option<Origin>),
 }
 
 /// The spool as the deliveries use it; without one, nothing lies on the disk.
@@ -58,6 +64,9 @@ pub(super) enum Then {
 pub(super) struct Spooling {
     spool: Option<Spool>,
     storing: HashMap<Ticket, Storing>,
+    /// Parcels that were taken apart for the disk.
+    taken_apart: u64,
+    returned: Option<Returned>,
     /// Why nothing is taken, and until when nothing is asked.
     refusing: Option<(Refusal, Instant)>,
     replayed: [VecDeque<Parcel>; 4],
@@ -82,6 +91,14 @@ struct Storing {
     then: Then,
 }
 
+/// Requests of one parcel that the disk has not taken, why, and what they were a part of.
+#[derive(Debug)]
+struct Returned {
+    origin: Origin,
+    requests: Vec<ExportRequest>,
+    refusal: Refusal,
+}
+
 impl Spooling {
     /// `bytes_max`: what the disk may hold of this shard. `rate`: bytes that may be read back in a second; 0: no bound.
     pub(super) fn new(
@@ -94,6 +111,8 @@ impl Spooling {
         Self {
             spool,
             storing: HashMap::new(),
+            taken_apart: 0,
+            returned: None,
             refusing: None,
             replayed: Default::default(),
             batcher: Batcher::new(
@@ -214,7 +233,7 @@ impl Spooling {
     /// Requests that are being written, and batches that were read back.
     pub(super) fn pending(&self) -> usize {
         let replayed: usize = self.replayed.iter().map(VecDeque::len).sum();
-        self.storing.len() + replayed
+        self.storing.len() + replayed + usize::from(self.returned.is_some())
     }
 
     /// Reads nothing back before then.
@@ -277,12 +296,14 @@ impl Delivery {
         }
     }
 
-    /// Writes every request of a batch to the disk, but for those that lie there, and those whose
+    /// Writes every request of a parcel to the disk, but for those that lie there, and those whose
     /// senders have gone.
-    pub(super) fn store_all(&mut self, batch: Batch, now: Instant) {
-        let (kept, gone) = match batch.has_abandoned(now) {
-            true => batch.part_abandoned(now),
-            false => (Some(batch), None),
+    pub(super) fn store_all(&mut self, parcel: Parcel, now: Instant) {
+        self.spooling.taken_apart += 1;
+        let origin = Origin::new(self.spooling.taken_apart, &parcel);
+        let (kept, gone) = match parcel.batch.has_abandoned(now) {
+            true => parcel.batch.part_abandoned(now),
+            false => (Some(parcel.batch), None),
         };
         if let Some(gone) = gone {
             self.let_go(gone, now);
@@ -291,21 +312,27 @@ impl Delivery {
         for (request, waiter) in batch.take_apart() {
             match request.place {
                 Some(place) => self.spooling.release(place),
-                None => self.store(request, waiter, Then::Leave, now),
+                None => self.store(request, waiter, Then::Leave(Some(origin)), now),
             }
         }
+        self.go_on(now);
     }
 
     /// The disk does not take a request: where it was to be delivered anyway, its sender hears what
-    /// a collector says; else it is refused, or waits in memory where its sender was answered.
+    /// a collector says; else it is refused, or waits in memory where its sender was answered. What
+    /// had waited there before goes on with the attempts and the time that it has had.
     fn not_stored(&mut self, storing: Storing, refusal: &Refusal, now: Instant) {
         let Storing {
             request,
             waiter,
             then,
         } = storing;
-        if then == Then::Deliver || waiter.is_none() {
-            return self.gather(request, waiter, now);
+        match then {
+            Then::Leave(Some(origin)) if waiter.is_none() => {
+                return self.bring_back(origin, request, refusal, now);
+            }
+            Then::Leave(_) if waiter.is_some() => {}
+            _ => return self.gather(request, waiter, now),
         }
         let delay = refusal.retry_after().unwrap_or(DEFAULT_DELAY);
         let delay = self.jitter.between(delay, delay + delay / 2);
@@ -318,12 +345,51 @@ impl Delivery {
         }
     }
 
+    /// Gathers what comes back of a parcel: all of it does at once.
+    fn bring_back(
+        &mut self,
+        origin: Origin,
+        request: ExportRequest,
+        refusal: &Refusal,
+        now: Instant,
+    ) {
+        let returned = self.spooling.returned.as_ref();
+        if returned.is_some_and(|it| it.origin.number != origin.number) {
+            self.go_on(now);
+        }
+        let returned = self.spooling.returned.get_or_insert_with(|| Returned {
+            origin,
+            requests: Vec::new(),
+            refusal: refusal.clone(),
+        });
+        returned.requests.push(request);
+    }
+
+    /// Goes on with what has come back, or gives it up where it has had its time.
+    fn go_on(&mut self, now: Instant) {
+        let Some(returned) = self.spooling.returned.take() else {
+            return;
+        };
+        let Some(parcel) = returned.origin.parcel(returned.requests) else {
+            return;
+        };
+        let since = parcel.first_at.unwrap_or_else(|| parcel.batch.sealed_at());
+        if self.retry.gives_up(parcel.attempts, since, now, false) {
+            return self.settle(parcel.batch, Outcome::Refused(returned.refusal));
+        }
+        self.queues[parcel.signal().index()].put_back(parcel);
+    }
+
     /// What the spool has to say; whether there was anything.
     pub(super) fn hear_spool(&mut self, now: Instant) -> bool {
         let Some(spool) = &mut self.spooling.spool else {
             return false;
         };
-        let Some(event) = spool.next_event() else {
+        let event = spool.next_event();
+        if !matches!(event, Some(Event::Failed(..))) {
+            self.go_on(now);
+        }
+        let Some(event) = event else {
             return false;
         };
         self.is_stirred = true;
@@ -387,7 +453,7 @@ impl Delivery {
         if let Some(waiter) = waiter {
             waiter.answer(Outcome::Accepted);
         }
-        let goes_on = then == Then::Deliver && self.is_flowing(request.signal, now);
+        let goes_on = matches!(then, Then::Deliver) && self.is_flowing(request.signal, now);
         if goes_on {
             request.place = Some(place);
             self.gather(request, None, now);

@@ -30,7 +30,7 @@ impl Delivery {
             && due.key().0 <= now
         {
             let parcel = due.remove();
-            self.queues[parcel.signal().index()].push_front(parcel);
+            self.queues[parcel.signal().index()].put_back(parcel);
         }
         self.look_at_triggers(now);
         for signal in Signal::ALL {

@@ -24,6 +24,9 @@ pub struct Request {
     pub has_arrived: bool,
     /// A collector has said that it has it, to the process that runs now.
     pub is_taken: bool,
+    /// Nothing of it is to be sent again by the process that runs now, or by one that begins after
+    /// a clean stop: a collector has taken it, or refused it for good.
+    pub is_settled: bool,
     /// A collector has refused it for good.
     pub is_rejected: bool,
     /// It was acknowledged in memory, and the process has died.
@@ -66,6 +69,7 @@ impl Books {
             is_acknowledged: false,
             has_arrived: false,
             is_taken: false,
+            is_settled: false,
             is_rejected: false,
             may_be_lost: false,
             sent_at,
@@ -119,13 +123,15 @@ impl Books {
         }
     }
 
-    /// The process has died: what it knew is gone, and so is what it had in memory alone.
-    pub fn process_died(&mut self, holds_acknowledged: bool) {
+    /// The process has ended: what it knew is gone, and so is what it had in memory alone. Where it
+    /// `remembers`, what needs no replay is written down.
+    pub fn process_ended(&mut self, holds_acknowledged: bool, remembers: bool) {
         self.gone = [0; 4];
         self.waiting.clear();
         for request in &mut self.requests {
             request.ack = None;
             request.is_taken = false;
+            request.is_settled &= remembers;
             request.not_before = None;
             request.is_under_way = false;
             request.may_be_lost |= holds_acknowledged && request.is_acknowledged;
@@ -152,7 +158,11 @@ impl Books {
         if refusal.is_retryable() || (is_cut && ids.len() > 1) {
             return;
         }
-        ids.iter().for_each(|id| self.get(*id).is_rejected = true);
+        for id in ids {
+            let request = self.get(*id);
+            request.is_rejected = true;
+            request.is_settled = true;
+        }
     }
 
     /// Items of a signal that were acknowledged and are nowhere.

@@ -2,13 +2,15 @@
 //! orders of events that are drawn from a seed, with its laws checked at every step.
 //!
 //! `SIM_SEED=7 cargo test --test sim` replays one seed, and tells every event with `SIM_TRACE=1`;
-//! `SIM_SEEDS=100000` asks for that many.
+//! `make simulate` runs many. It takes `SIM_SEEDS`, how many; `SIM_FIRST`, the first of them;
+//! `SIM_STEPS`, events of each before its faults end; `SIM_THREADS`.
 //!
 //! | file | its one job |
 //! | --- | --- |
 //! | `plan` | the settings of a seed |
 //! | `network` | collectors: their moods and their answers |
 //! | `books` | senders: what they sent, what they were told, what came of it |
+//! | `found` | what a process would find on the disk |
 //! | `body` | bodies that say which request they are |
 //! | `world` | the clock, and the driver of the deliveries |
 //! | `laws` | what must hold |
@@ -21,6 +23,7 @@
 
 mod body;
 mod books;
+mod found;
 mod laws;
 mod network;
 mod plan;
@@ -40,8 +43,11 @@ const SEEDS: u64 = 1_000;
 /// Events of a seed before its faults end.
 const STEPS: u64 = 5_000;
 
-/// Threads that the seeds are split over.
-const THREADS: usize = 2;
+/// Threads that the seeds are split over, where nobody asks for another number.
+const THREADS: u64 = 2;
+
+/// Seeds after which a long run says how far it is.
+const TOLD_EVERY: u64 = 1_000;
 
 /// Seeds that have found a fault, which is mended since; by what they had found.
 const FOUND: &[u64] = &[
@@ -58,11 +64,13 @@ fn number(name: &str) -> Option<u64> {
 
 /// Runs a seed; says which one it was where a law is broken.
 fn run(start: Instant, seed: u64) {
-    let steps = number("SIM_STEPS").unwrap_or(STEPS);
+    let asked = number("SIM_STEPS");
+    let steps = asked.unwrap_or(STEPS);
     let outcome = catch_unwind(AssertUnwindSafe(|| World::new(start, seed).run(steps)));
     if let Err(error) = outcome {
+        let steps = asked.map_or_else(String::new, |steps| format!("SIM_STEPS={steps} "));
         print_line(&format!(
-            "a law was broken: SIM_SEED={seed} cargo test --test sim"
+            "a law was broken: SIM_SEED={seed} {steps}cargo test --test sim"
         ));
         resume_unwind(error);
     }
@@ -83,13 +91,26 @@ fn the_laws_hold_in_any_order_of_events() {
     let end = first + number("SIM_SEEDS").unwrap_or(SEEDS);
     let next = AtomicU64::new(first);
     let has_failed = AtomicBool::new(false);
+    // The seed that each thread is at: all before the least of them have run.
+    let threads = number("SIM_THREADS").unwrap_or(THREADS).max(1);
+    let at: Vec<_> = (0..threads).map(|_| AtomicU64::new(first)).collect();
+    let (next, has_failed, all_at) = (&next, &has_failed, &at);
     std::thread::scope(|scope| {
-        for _ in 0..THREADS {
-            scope.spawn(|| {
+        for at in all_at {
+            scope.spawn(move || {
                 while !has_failed.load(Ordering::Relaxed) {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
+                    at.store(seed, Ordering::Relaxed);
                     if seed >= end {
                         return;
+                    }
+                    if seed > first && seed.is_multiple_of(TOLD_EVERY) {
+                        let least = all_at.iter().map(|at| at.load(Ordering::Relaxed)).min();
+                        let least = least.unwrap_or(first);
+                        print_line(&format!(
+                            "the seeds from {first} to before {least} have run: \
+                             SIM_FIRST={least} goes on from there"
+                        ));
                     }
                     if let Err(error) = catch_unwind(|| run(start, seed)) {
                         has_failed.store(true, Ordering::Relaxed);

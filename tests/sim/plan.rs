@@ -134,6 +134,11 @@ impl Plan {
         let gives_up = |it: Settings| it.on_full == OnFull::DropOldest || !it.age_max.is_zero();
         self.config.acknowledge == Acknowledge::Queued || self.spool.is_some_and(gives_up)
     }
+
+    /// Whether there is a disk that has bad times.
+    pub const fn disk_fails(&self) -> bool {
+        self.spool.is_some() && (self.disk_faults > 0 || self.disk_bytes < u64::MAX)
+    }
 }
 
 fn endpoint(index: usize, random: &mut Random) -> Endpoint {

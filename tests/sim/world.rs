@@ -82,6 +82,14 @@ pub(crate) enum Stopping {
     Closing(Instant),
 }
 
+impl Stopping {
+    /// When it was told.
+    pub(crate) fn began(self) -> Instant {
+        let (Self::Draining(until) | Self::Closing(until)) = self;
+        until - DRAIN
+    }
+}
+
 #[derive(Debug)]
 pub struct World {
     pub(crate) plan: Plan,
@@ -91,6 +99,9 @@ pub struct World {
     pub(crate) budget: Rc<Budget>,
     pub(crate) header_sets: HeaderSets,
     pub(crate) disk: Disk,
+    /// When the disk began to be as it is.
+    pub(crate) disk_changed_at: Instant,
+    pub(crate) disk_is_bad: bool,
     /// Items that earlier processes have dropped.
     pub(crate) dropped: [u64; 4],
     start: Instant,
@@ -132,6 +143,8 @@ impl World {
             budget,
             header_sets: HeaderSets::new(usize::MAX),
             disk,
+            disk_changed_at: now,
+            disk_is_bad: false,
             dropped: [0; 4],
             start,
             now,
@@ -197,12 +210,13 @@ impl World {
             assert!(self.now < rested && self.step(), "it does not close");
         }
         self.law_of_the_end();
-        self.ends(false);
+        self.law_of_a_clean_stop();
+        self.ends(false, true);
         self.disk.restart();
         self.starts();
         let seen = self.now + Duration::from_secs(10);
         while self.now < seen && self.step() {}
-        self.law_of_a_clean_stop();
+        self.law_of_a_clean_start();
     }
 
     fn is_at_rest(&self) -> bool {
@@ -463,6 +477,7 @@ impl World {
             let request = self.books.get(*id);
             request.is_under_way = false;
             request.is_taken |= is_taken;
+            request.is_settled |= is_taken;
             request.has_arrived |= is_taken || arrives_unsaid;
         }
         if let Attempt::Answered(Outcome::Refused(refusal)) = &came {
@@ -530,6 +545,7 @@ impl World {
     }
 
     fn disk_changes(&mut self) {
+        self.disk_changed_at = self.now;
         let calm = between(&mut self.random, 1, 3000);
         self.after(calm, Event::DiskChanges);
         let faults = self.plan.disk_faults;
@@ -551,6 +567,7 @@ impl World {
             true => self.plan.disk_bytes,
             false => u64::MAX,
         };
+        self.disk_is_bad = has_faults || self.disk.capacity < u64::MAX;
     }
 
     /// The process is told to stop, or dies.
@@ -594,7 +611,9 @@ impl World {
                 self.goes_on_stopping();
             }
             Some(Stopping::Closing(_)) if self.delivery.is_closed() => {
-                self.ends(false);
+                self.law_of_a_clean_stop();
+                // Marks may not have been written, or not be read.
+                self.ends(false, !self.plan.disk_fails());
                 self.disk.restart();
                 self.starts();
             }
@@ -613,10 +632,10 @@ impl World {
             self.law_of_answers(id, &outcome);
         }
         // What the disk has given up for newer data, and memory has still, is lost without a count.
-        self.ends(self.plan.may_drop());
+        self.ends(self.plan.may_drop(), false);
     }
 
-    fn ends(&mut self, holds_acknowledged: bool) {
+    fn ends(&mut self, holds_acknowledged: bool, remembers: bool) {
         for (_, event) in std::mem::take(&mut self.events) {
             match event {
                 Event::Answers(sent) if self.random.chance(500) => {
@@ -627,7 +646,7 @@ impl World {
                 _ => {}
             }
         }
-        self.books.process_died(holds_acknowledged);
+        self.books.process_ended(holds_acknowledged, remembers);
         for signal in Signal::ALL {
             self.dropped[signal.index()] += self.metrics.account(signal).dropped;
         }
@@ -671,6 +690,8 @@ impl World {
         self.moods.fill(Mood::Well);
         self.disk.faults = Faults::default();
         self.disk.capacity = u64::MAX;
+        self.disk_is_bad = false;
+        self.disk_changed_at = self.now;
         self.events.retain(|_, event| {
             !matches!(event, Event::Changes(_) | Event::DiskChanges | Event::Stops)
         });

@@ -10,6 +10,19 @@ impl Spool {
         !self.removal.dirty.is_empty()
     }
 
+    /// Records that were not written whole, or not synced: they may lie there all the same, and are
+    /// not to be found by a restart, when whoever was told so has sent them elsewhere.
+    pub(super) fn mark_failed(&mut self, name: SegmentName, ordinals: impl Iterator<Item = u32>) {
+        let Some(segment) = self.segments.get_mut(&name) else {
+            return;
+        };
+        let marks = segment.marks.get_or_insert_default();
+        for ordinal in ordinals {
+            marks.settled.insert(ordinal);
+        }
+        self.removal.dirty.insert(name);
+    }
+
     /// Writes what has changed: at most once a second, and at the end.
     pub(super) fn work_marks(&mut self) {
         if !self.removal.marks_are_due && !self.is_closing {

@@ -311,6 +311,10 @@ impl Spool {
         if let Step::Writing(group) | Step::Syncing { group, .. } =
             std::mem::take(&mut self.writer.step)
         {
+            if let Some(active) = self.writer.active {
+                let ordinals = group.records.iter().map(|(_, entry)| entry.ordinal);
+                self.mark_failed(active.name, ordinals);
+            }
             let failed = group.records.into_iter();
             let failed = failed.map(|(ticket, _)| Event::Failed(ticket, error.clone()));
             self.events.extend(failed);

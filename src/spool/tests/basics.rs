@@ -177,6 +177,26 @@ fn a_failed_sync_fails_its_group_and_that_file_is_never_synced_again() {
     assert!(found.contains(&1) && found.contains(&5), "{found:?}");
 }
 
+/// The failed group lies there whole: what was written is read, synced or not.
+#[test]
+fn what_has_failed_is_not_found_after_a_clean_stop() {
+    let mut rig = Rig::new(settings(), 1);
+    rig.append(1, 100).unwrap();
+    rig.run();
+    rig.disk.faults.sync = 1000;
+    rig.append(2, 100).unwrap();
+    rig.append(3, 100).unwrap();
+    rig.run();
+    assert_eq!(rig.failed.len(), 2);
+    rig.disk.faults = Faults::default();
+    rig.spool.close();
+    rig.run();
+    assert!(rig.spool.is_closed());
+    let mut rig = rig.restarted(rig.disk.clone());
+    assert_eq!(rig.replay_all(), [1]);
+    assert_eq!(dropped(&rig, Why::Damaged), 0);
+}
+
 #[test]
 fn a_full_spool_refuses_or_drops_the_oldest_segment() {
     let mut bounded = settings();
