@@ -158,7 +158,7 @@ impl Delivery {
             return Step::Did;
         }
         let Some(place) = self.destinations[collector].begin(parcel.is_small, now) else {
-            self.queues[signal.index()].put_back(parcel);
+            self.wait_again(parcel);
             return Step::Nothing;
         };
         self.turn = self.turn.wrapping_add(1);
@@ -204,13 +204,23 @@ impl Delivery {
     /// Cuts a parcel into two that go next.
     fn split(&mut self, parcel: Parcel) {
         let template = Parcel::template(&parcel);
-        let queue = &mut self.queues[parcel.signal().index()];
         match parcel.batch.split() {
             Ok((one, two)) => {
-                queue.put_back(template.of(two));
-                queue.put_back(template.of(one));
+                self.wait_again(template.of(two));
+                self.wait_again(template.of(one));
             }
-            Err(whole) => queue.put_back(template.of(whole)),
+            Err(whole) => self.wait_again(template.of(whole)),
+        }
+    }
+
+    /// Puts a parcel back to where it waited. What was read back from the disk never comes among
+    /// what is live: from there it would be stored a second time.
+    fn wait_again(&mut self, parcel: Parcel) {
+        let signal = parcel.signal().index();
+        match (parcel.is_replayed, self.is_draining) {
+            (false, _) => self.queues[signal].put_back(parcel),
+            (true, false) => self.spooling.replayed[signal].push_front(parcel),
+            (true, true) => self.spooling.let_go(parcel.batch),
         }
     }
 
@@ -272,7 +282,7 @@ impl Delivery {
                 let mut parcel = parcel;
                 parcel.stale += 1;
                 parcel.attempts -= 1;
-                self.queues[signal.index()].put_back(parcel);
+                self.wait_again(parcel);
             }
             Attempt::NotSent(error) | Attempt::Stale(error) => {
                 destination.unreachable(&error, &self.jitter, now);

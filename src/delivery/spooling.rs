@@ -69,7 +69,7 @@ pub(super) struct Spooling {
     returned: Option<Returned>,
     /// Why nothing is taken, and until when nothing is asked.
     refusing: Option<(Refusal, Instant)>,
-    replayed: [VecDeque<Parcel>; 4],
+    pub(super) replayed: [VecDeque<Parcel>; 4],
     batcher: Batcher,
     /// Headers of what was read back. They were let in once, and are as many as one reading holds,
     /// so they have no other bound.
@@ -172,7 +172,7 @@ impl Spooling {
     }
 
     /// Lets go of a batch that was read back: it stays on the disk.
-    fn let_go(&mut self, batch: Batch) {
+    pub(super) fn let_go(&mut self, batch: Batch) {
         for place in batch.places() {
             self.release(place);
         }

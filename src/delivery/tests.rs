@@ -239,3 +239,33 @@ fn what_a_failing_disk_gives_back_stays_together_and_keeps_its_attempts() {
     assert_eq!(sent.parcel.attempts, 2);
     assert_eq!(sent.parcel.batch.requests(), 3);
 }
+
+#[test]
+fn what_was_read_back_and_is_cut_stays_apart_from_what_is_live() {
+    let mut config = queued();
+    config.retry.errors.temporary = false;
+    config.retry.elapsed_max = Duration::ZERO;
+    let mut rig = Rig::new(&config, true);
+    drop([rig.submit(), rig.submit(), rig.submit()]);
+    rig.passes(SECOND, false);
+    let reason = Reason::Collector(Code::Unavailable);
+    let refusal = Refusal::retryable(reason, Duration::ZERO, "not now");
+    rig.answers(Attempt::Answered(Outcome::Refused(refusal)));
+    let signal = Signal::Metrics.index();
+    rig.passes(9 * SECOND, false);
+    assert_eq!(rig.sent[0].1, 30, "all of it is read back");
+
+    let reason = Reason::Collector(Code::InvalidArgument);
+    let refusal = Refusal::permanent(reason, "one of them is bad");
+    rig.answers(Attempt::Answered(Outcome::Refused(refusal)));
+    assert!(rig.delivery.queues[signal].is_empty());
+    assert_eq!(rig.delivery.spooling.replayed[signal].len(), 1);
+    rig.answers(Attempt::Stale("closed".to_owned()));
+    assert!(rig.delivery.queues[signal].is_empty());
+    while !rig.sent.is_empty() {
+        rig.answers(Attempt::Answered(Outcome::Accepted));
+    }
+    let account = rig.metrics.account(Signal::Metrics);
+    assert_eq!((account.stored, account.delivered), (0, 3));
+    assert!(rig.delivery.is_empty());
+}

@@ -7,7 +7,7 @@ use otlp::signal::Signal;
 use tokio::task::JoinSet;
 
 use crate::support::{
-    Behaviour, Collector, Payload, Setup, Transport, count_ids, payload, raw, within,
+    Behaviour, Collector, Payload, Setup, Transport, count_ids, ids_in, payload, raw, within,
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -91,6 +91,14 @@ async fn a_sender_that_leaves_before_its_answer_leaves_a_ledger_that_adds_up() {
         now.items(Signal::Metrics, "waiting") == 12.0
     })
     .await;
+    // What is under way goes on without its sender.
+    collector
+        .until("all is under way", |log| {
+            let arrived = log.arrived.iter();
+            let ids = arrived.map(|it| ids_in(it.signal, &it.body).len());
+            ids.sum::<usize>() == 12
+        })
+        .await;
     calls.shutdown().await;
     collector.behave(Behaviour::Accept);
     let settled = otlp
