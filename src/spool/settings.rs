@@ -9,7 +9,7 @@ pub use crate::config::{OnFull, ReplayOrder};
 ///
 /// - Cost: so much later a sender hears OK, at the most; one that sends seldom hears it at once.
 /// - Source: measured: at 2,000 requests a second, each of which would have a sync of its own, it
-///   saves a third of the processor's work (docs/benchmarks.md).
+///   saves a fifth of the processor's work (docs/benchmarks.md).
 const GROUP_PAUSE: Duration = Duration::from_millis(1);
 
 /// What the spool of one shard is told.
