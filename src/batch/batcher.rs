@@ -487,19 +487,21 @@ impl Batcher {
         batches.flat_map(|it| std::iter::once(&it.plain).chain(it.by_headers.values()))
     }
 
-    /// The open batches with whose requests headers go on.
+    /// The open batches that hold something.
     ///
     /// - Cost: nothing is allocated where there is none.
     #[must_use]
-    pub fn open_with_headers(&self) -> Vec<BatchKey> {
+    pub fn open_keys(&self) -> Vec<BatchKey> {
         let mut keys = Vec::new();
         for (signal, encodings) in Signal::ALL.into_iter().zip(&self.open) {
             for (encoding, batches) in Encoding::ALL.into_iter().zip(encodings) {
-                keys.extend(batches.by_headers.keys().map(|headers| BatchKey {
-                    signal,
-                    encoding,
+                let plain = BatchKey::plain(signal, encoding);
+                let by_headers = batches.by_headers.keys().map(|headers| BatchKey {
                     headers: Some(headers.clone()),
-                }));
+                    ..BatchKey::plain(signal, encoding)
+                });
+                keys.extend(batches.plain.since.map(|_| plain));
+                keys.extend(by_headers);
             }
         }
         keys

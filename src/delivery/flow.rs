@@ -135,14 +135,11 @@ impl Delivery {
     }
 
     /// Sends a parcel, but for the requests in it whose senders have gone.
-    pub(super) fn start(&mut self, mut parcel: Parcel, collector: usize, now: Instant) -> Step {
+    pub(super) fn start(&mut self, parcel: Parcel, collector: usize, now: Instant) -> Step {
         let signal = parcel.signal();
-        if parcel.batch.has_abandoned(now) {
-            let Some(kept) = self.part_abandoned(parcel, now) else {
-                return Step::Did;
-            };
-            parcel = kept;
-        }
+        let Some(mut parcel) = self.part_abandoned(parcel, now) else {
+            return Step::Did;
+        };
         if parcel.batch.requests() > 1
             && self.destinations[collector].is_too_large(parcel.batch.bytes(), now)
         {
@@ -193,6 +190,9 @@ impl Delivery {
     /// Lets go of the requests of a parcel whose senders have gone, or have given up by now; what
     /// is left of it.
     pub(super) fn part_abandoned(&mut self, parcel: Parcel, now: Instant) -> Option<Parcel> {
+        if !parcel.batch.has_abandoned(now) {
+            return Some(parcel);
+        }
         let template = Parcel::template(&parcel);
         let (kept, gone) = parcel.batch.part_abandoned(now);
         if let Some(gone) = gone {

@@ -83,7 +83,14 @@ impl Delivery {
         }
     }
 
-    fn refuse_request(&mut self, request: ExportRequest, waiter: Option<Waiter>, refusal: Refusal) {
+    /// Refuses one request, or gives it up where its sender was answered; what lies on the disk stays
+    /// there.
+    pub(super) fn refuse_request(
+        &mut self,
+        request: ExportRequest,
+        waiter: Option<Waiter>,
+        refusal: Refusal,
+    ) {
         if let Some(place) = request.place {
             return self.spooling.release(place);
         }

@@ -15,9 +15,8 @@ use super::{
     parcel::{Origin, Parcel},
 };
 use crate::{
-    batch::{Batch, BatchKey, Batcher, ExportRequest, Permit, Waiter},
+    batch::{Batch, Batcher, ExportRequest, Permit, Waiter},
     config::Config,
-    encoding::Encoding,
     headers::{Forwarded, HeaderSet, HeaderSets, Unreadable},
     metrics::{Settled, Trigger},
     outcome::{Outcome, Reason, Refusal},
@@ -301,15 +300,10 @@ impl Delivery {
     pub(super) fn store_all(&mut self, parcel: Parcel, now: Instant) {
         self.spooling.taken_apart += 1;
         let origin = Origin::new(self.spooling.taken_apart, &parcel);
-        let (kept, gone) = match parcel.batch.has_abandoned(now) {
-            true => parcel.batch.part_abandoned(now),
-            false => (Some(parcel.batch), None),
+        let Some(parcel) = self.part_abandoned(parcel, now) else {
+            return;
         };
-        if let Some(gone) = gone {
-            self.let_go(gone, now);
-        }
-        let Some(batch) = kept else { return };
-        for (request, waiter) in batch.take_apart() {
+        for (request, waiter) in parcel.batch.take_apart() {
             match request.place {
                 Some(place) => self.spooling.release(place),
                 None => self.store(request, waiter, Then::Leave(Some(origin)), now),
@@ -337,12 +331,7 @@ impl Delivery {
         let delay = refusal.retry_after().unwrap_or(DEFAULT_DELAY);
         let delay = self.jitter.between(delay, delay + delay / 2);
         let refusal = refusal.clone().with_delay(delay);
-        let settled = Settled::Refused(refusal.reason());
-        self.metrics.settle(request.signal, request.items, settled);
-        drop(request);
-        if let Some(waiter) = waiter {
-            waiter.answer(Outcome::Refused(refusal));
-        }
+        self.refuse_request(request, waiter, refusal);
     }
 
     /// Gathers what comes back of a parcel: all of it does at once.
@@ -560,19 +549,10 @@ impl Delivery {
             let sealed = self.spooling.batcher.push(request, None, now);
             self.queue_replayed(sealed);
         }
-        for signal in Signal::ALL {
-            for encoding in Encoding::ALL {
-                self.seal_replayed(&BatchKey::plain(signal, encoding), now);
-            }
+        for key in self.spooling.batcher.open_keys() {
+            let sealed = self.spooling.batcher.seal(&key, Trigger::Idle, now);
+            self.queue_replayed(sealed);
         }
-        for key in self.spooling.batcher.open_with_headers() {
-            self.seal_replayed(&key, now);
-        }
-    }
-
-    fn seal_replayed(&mut self, key: &BatchKey, now: Instant) {
-        let sealed = self.spooling.batcher.seal(key, Trigger::Idle, now);
-        self.queue_replayed(sealed);
     }
 
     /// The headers of a record are none that may go on: it is given up like one that the disk has

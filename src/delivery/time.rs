@@ -6,7 +6,7 @@ use super::{
     Delivery,
     ladder::{Asked, Way},
 };
-use crate::{batch::BatchKey, encoding::Encoding, metrics::Trigger, signal::Signal};
+use crate::{batch::BatchKey, metrics::Trigger, signal::Signal};
 
 /// How often the conditions of degradation are looked at.
 ///
@@ -33,12 +33,7 @@ impl Delivery {
             self.queues[parcel.signal().index()].put_back(parcel);
         }
         self.look_at_triggers(now);
-        for signal in Signal::ALL {
-            for encoding in Encoding::ALL {
-                self.seal_ripe(&BatchKey::plain(signal, encoding), now);
-            }
-        }
-        for key in self.batcher.open_with_headers() {
+        for key in self.batcher.open_keys() {
             self.seal_ripe(&key, now);
         }
         self.look_at_deadlines(now);
@@ -54,9 +49,6 @@ impl Delivery {
 
     /// Why the open batch of these requests need not or must not wait any longer.
     fn ripe(&self, key: &BatchKey, now: Instant) -> Option<Trigger> {
-        if !self.batcher.is_open(key) {
-            return None;
-        }
         let &BatchKey {
             signal, encoding, ..
         } = key;

@@ -322,7 +322,7 @@ fn requests_with_different_headers_never_share_a_batch() {
     let plain = plain.unwrap();
     assert_eq!(plain.slices().concat(), [2, 6]);
     assert!(plain.headers().is_none());
-    let keys = batcher.open_with_headers();
+    let keys = batcher.open_keys();
     assert_eq!(keys.len(), 2);
     assert_eq!(batcher.next_due(), Some(now + AGE));
     let mut sealed = Vec::new();
@@ -372,7 +372,7 @@ fn a_full_batch_of_one_set_leaves_those_of_others_open() {
         (sealed[0].requests(), sealed[0].trigger()),
         (2, Trigger::Size)
     );
-    assert_eq!(batcher.open_with_headers().len(), 2);
+    assert_eq!(batcher.open_keys().len(), 2);
 }
 
 #[test]
