@@ -50,7 +50,7 @@ pub(super) enum Act {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum RetryAfter {
     Seconds(u64),
-    /// A date so many seconds from now.
+    /// A date so many seconds from now, and up to one more: a date has whole seconds.
     Date(u64),
 }
 
@@ -59,7 +59,7 @@ impl RetryAfter {
         match self {
             Self::Seconds(seconds) => seconds.to_string(),
             Self::Date(seconds) => {
-                let date = otlp::rt::unix_time() + Duration::from_secs(seconds);
+                let date = otlp::rt::unix_time() + Duration::from_secs(seconds + 1);
                 httpdate::fmt_http_date(date)
             }
         }

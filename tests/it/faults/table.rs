@@ -191,7 +191,7 @@ fn of_http() -> Vec<Row> {
         rows.push(row(&status.to_string(), Act::Http(status, None), AGAIN));
         for (after, least) in [
             (RetryAfter::Seconds(1), Duration::from_secs(1)),
-            // A date has whole seconds: this one is more than one second away.
+            // A second of it may pass before it is read.
             (RetryAfter::Date(2), Duration::from_secs(1)),
         ] {
             let name = format!("{status} with Retry-After {after:?}");
