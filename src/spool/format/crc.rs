@@ -1,5 +1,7 @@
 //! CRC-32C, over data that comes in pieces.
 
+use crc_fast::{CrcAlgorithm, Digest};
+
 /// A running CRC-32C (Castagnoli), with the processor's instructions where it has them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Crc(u32);
@@ -15,7 +17,12 @@ impl Crc {
     /// The sum after these bytes as well.
     #[must_use]
     pub fn with(self, bytes: &[u8]) -> Self {
-        Self(crc32c::crc32c_append(self.0, bytes))
+        // The sum so far, as it was before the last step of all.
+        let so_far = u64::from(!self.0);
+        let mut digest = Digest::new_with_init_state(CrcAlgorithm::Crc32Iscsi, so_far);
+        digest.update(bytes);
+        // A sum of 32 bits.
+        Self(u32::try_from(digest.finalize()).unwrap_or(u32::MAX))
     }
 
     /// The sum.
