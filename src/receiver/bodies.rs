@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use bytes::BytesMut;
 
-use crate::signal::Signal;
+use crate::{rt, signal::Signal};
 
 /// Bytes that small bodies share.
 ///
@@ -13,7 +13,7 @@ use crate::signal::Signal;
 ///   of what flows.
 const SHARED_BYTES: usize = 64 * 1024;
 
-/// Bodies from this length have memory of their own.
+/// Bodies from this length have memory of their own, which a disk takes from where it lies.
 const OWN_BYTES_MIN: usize = SHARED_BYTES / 8;
 
 /// A shard's memory for bodies that are copied together.
@@ -28,7 +28,7 @@ impl Bodies {
     /// Memory for a body of `bytes`.
     pub(super) fn take(&self, signal: Signal, bytes: usize) -> BytesMut {
         if bytes >= OWN_BYTES_MIN {
-            return BytesMut::with_capacity(bytes);
+            return rt::aligned(bytes);
         }
         let mut shared = self.shared[signal.index()].borrow_mut();
         if shared.capacity() < bytes {
@@ -48,7 +48,7 @@ mod tests {
         let bodies = Bodies::default();
         let fill = |bytes: usize| {
             let mut body = bodies.take(Signal::Traces, bytes);
-            assert_eq!(body.capacity(), bytes);
+            assert!(body.capacity() >= bytes);
             body.resize(bytes, 7);
             body.freeze()
         };

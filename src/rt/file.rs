@@ -1,4 +1,4 @@
-//! Files of the executor: positioned reads and writes in blocks, past the page cache where possible.
+//! Files in blocks, past the page cache where possible: read by the runtime, written on a thread.
 //!
 //! What the runtime's direct files need of their caller, and where it is seen to here:
 //!
@@ -8,15 +8,14 @@
 //! - they panic where their path has gone before they are open: they are opened through
 //!   `/proc/self/fd`, by a descriptor that is held meanwhile; what the runtime does by path (length,
 //!   rename, removal) is not used for that reason;
-//! - a write may be short: [`File::write_at`] goes on from the last whole block;
 //! - a read that is not aligned and reaches the file's end gives bytes that nobody read: reads are
 //!   aligned here.
 
 use std::{
-    fmt, fs,
-    io::{self, Write},
-    os::{fd::AsRawFd, unix::fs::OpenOptionsExt},
+    fmt, fs, io,
+    os::fd::AsRawFd,
     path::{Path, PathBuf},
+    rc::Rc,
 };
 
 use bytes::Bytes;
@@ -26,16 +25,25 @@ use glommio::{
 };
 use rustix::io::Errno;
 
+use aligned::SECTOR_BYTES;
+pub use aligned::aligned;
+pub use writer::FileWriter;
+
+use super::Worker;
+
+mod aligned;
 mod device;
+mod gather;
+mod writer;
 
 /// What every write and every direct read is a multiple of, in bytes.
 ///
 /// - Source: the largest block that Linux file systems and common devices ask of direct I/O.
 pub const BLOCK_BYTES: usize = 4096;
 
-/// Bytes that one write or read hands to the kernel at once; more is done in steps.
+/// Bytes that one read hands to the kernel at once; more is done in steps.
 ///
-/// - Cost: one buffer of this size, on the heap, for each operation under way.
+/// - Cost: one buffer of this size, on the heap, for each read under way.
 /// - Source: chosen: four batches; devices cut larger ones anyway.
 const STEP_BYTES: usize = 1 << 20;
 
@@ -44,80 +52,94 @@ const STEP_BYTES: usize = 1 << 20;
 pub enum Access {
     /// Past the page cache (`O_DIRECT`): a write is the device's when it ends, and reading a backlog
     /// does not push other processes' pages out.
-    Direct,
+    Direct {
+        /// What the parts of a write begin at and are multiples of, in memory and in the file.
+        unit: usize,
+    },
     /// Through the page cache, and why.
     Buffered(String),
 }
 
 impl Access {
-    /// Finds out how files of `folder` can be accessed: writes, syncs and reads a file of two blocks
-    /// directly, and removes it. What fails on the way is a reason for the page cache, not an error.
+    /// Finds out how files of `folder` can be accessed: writes, syncs and reads a file of a few
+    /// blocks directly, and removes it. What fails on the way is a reason for the page cache, not an
+    /// error.
     ///
-    /// - Cost: one file of 8 KiB, named `name`, and one sync.
+    /// - Cost: one or two files of 16 KiB, named `name`, and a sync of each.
     /// - Shard: every thread asks for itself, because the runtime learns here what the device can do.
-    pub async fn find(folder: &Path, name: &str) -> Self {
+    pub async fn find(folder: &Path, name: &str, worker: &Rc<Worker>) -> Self {
         let path = folder.join(name);
-        match probe(path).await {
-            Ok(()) => Self::Direct,
+        let mut found = try_direct(&path, SECTOR_BYTES, worker).await;
+        if is_refused(&found) {
+            // A device with larger sectors, or a file system that asks for whole blocks.
+            found = try_direct(&path, BLOCK_BYTES, worker).await;
+        }
+        match found {
+            Ok(access) => access,
             Err(error) => Self::Buffered(error.to_string()),
         }
     }
 }
 
+fn is_refused<T>(result: &io::Result<T>) -> bool {
+    let error = result.as_ref().err();
+    error.is_some_and(|it| it.raw_os_error() == Some(Errno::INVAL.raw_os_error()))
+}
+
 impl fmt::Display for Access {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Direct => f.write_str("direct"),
+            Self::Direct { unit } => write!(f, "direct (in units of {unit})"),
             Self::Buffered(why) => write!(f, "buffered ({why})"),
         }
     }
 }
 
-async fn probe(path: PathBuf) -> io::Result<()> {
-    super::blocking({
-        let path = path.clone();
-        move || make_probe(&path)
-    })
-    .await?;
-    let tried = try_direct(&path).await;
-    super::blocking(move || fs::remove_file(path)).await?;
-    tried
+/// Does with a file what is done with every file, in parts of `unit`; leaves none.
+async fn try_direct(path: &Path, unit: usize, worker: &Rc<Worker>) -> io::Result<Access> {
+    let access = Access::Direct { unit };
+    let tried = try_file(path, &access, unit, worker).await;
+    let path = path.to_owned();
+    let removed = worker.run(move || fs::remove_file(path)).await?;
+    // The error that is told is the first one.
+    tried?;
+    removed?;
+    Ok(access)
 }
 
-/// Creates the file that is tried, with one block in it; leaves none where that fails.
-fn make_probe(path: &Path) -> io::Result<()> {
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(0o600);
-    let mut file = options.open(path)?;
-    let made = file.write_all(&[0x5A; BLOCK_BYTES]).and_then(|()| {
-        let about = file.metadata()?;
-        device::known(&about).map_err(io::Error::other)
-    });
-    made.inspect_err(|_| {
-        // The error that is told is the first one.
-        fs::remove_file(path).unwrap_or_default();
-    })
-}
-
-/// Does with the probe's file what is done with every file.
-async fn try_direct(path: &Path) -> io::Result<()> {
-    let block = Bytes::from_static(&[0xA5; BLOCK_BYTES]);
-    let file = File::reopen(path, &Access::Direct, true).await?;
-    let tried = async {
-        file.write_at(BLOCK_BYTES as u64, std::slice::from_ref(&block))
-            .await?;
-        file.sync().await?;
-        file.read_at(0, 2 * BLOCK_BYTES).await
-    };
-    let read = tried.await;
+async fn try_file(
+    path: &Path,
+    access: &Access,
+    unit: usize,
+    worker: &Rc<Worker>,
+) -> io::Result<()> {
+    let pieces = probe_pieces(unit);
+    let written = pieces.concat();
+    let file = FileWriter::create(path, access, worker).await?;
+    let probe = path.to_owned();
+    let about = move || device::known(&fs::metadata(probe)?).map_err(io::Error::other);
+    worker.run(about).await??;
+    file.write_at(0, pieces).await?;
+    file.sync().await?;
+    let file = File::open(path, access).await?;
+    let read = file.read_at(0, written.len()).await;
     file.close().await?;
-    let read = read?;
-    let same = read.len() == 2 * BLOCK_BYTES && read.slice(BLOCK_BYTES..) == block;
-    same.then_some(())
-        .ok_or_else(|| io::Error::other("a direct read gave other bytes than were written"))
+    if read? != written {
+        let what = "a direct read gave other bytes than were written";
+        return Err(io::Error::other(what));
+    }
+    Ok(())
 }
 
-/// An open file.
+/// Four blocks, in parts of `unit`: one is copied, one is written from where it lies.
+fn probe_pieces(unit: usize) -> Vec<Bytes> {
+    let mut long = aligned(3 * BLOCK_BYTES);
+    long.resize(3 * BLOCK_BYTES, 0xA5);
+    let short = |bytes: usize| Bytes::from(vec![0x5A; bytes]);
+    vec![short(unit), long.freeze(), short(BLOCK_BYTES - unit)]
+}
+
+/// A file that is open for reading.
 ///
 /// Close it with [`File::close`]; one that is dropped is closed a little later.
 #[derive(Debug)]
@@ -132,121 +154,25 @@ enum Inner {
 }
 
 impl File {
-    /// Creates a file for reading and writing that only this user may open.
-    ///
-    /// # Errors
-    ///
-    /// The kernel's: the name is taken, the folder is gone or not writable, no space, no descriptor.
-    pub async fn create(path: &Path, access: &Access) -> io::Result<Self> {
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create_new(true).mode(0o600);
-        let file = options.buffered_open(path).await.map_err(cause)?;
-        Self::with_access(file, access, true).await
-    }
-
     /// Opens a file for reading.
     ///
     /// # Errors
     ///
     /// The kernel's: it is not there, it may not be read, no descriptor.
     pub async fn open(path: &Path, access: &Access) -> io::Result<Self> {
-        Self::reopen(path, access, false).await
-    }
-
-    async fn reopen(path: &Path, access: &Access, writes: bool) -> io::Result<Self> {
         let mut options = OpenOptions::new();
-        options.read(true).write(writes);
+        options.read(true);
         let file = options.buffered_open(path).await.map_err(cause)?;
-        Self::with_access(file, access, writes).await
-    }
-
-    async fn with_access(file: BufferedFile, access: &Access, writes: bool) -> io::Result<Self> {
         if matches!(access, Access::Buffered(_)) {
             let inner = Inner::Buffered(file);
             return Ok(Self { inner });
         }
         let path = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
-        let mut options = OpenOptions::new();
-        let direct = options.read(true).write(writes).dma_open(&path).await;
+        let direct = options.dma_open(&path).await;
         let closed = file.close().await;
         let inner = Inner::Direct(direct.map_err(cause)?);
         closed.map_err(cause)?;
         Ok(Self { inner })
-    }
-
-    /// Writes all pieces, one after the other, from `offset` on.
-    ///
-    /// Offset and the pieces' total are multiples of [`BLOCK_BYTES`].
-    ///
-    /// - Cost: one copy of the bytes, in steps of 1 MiB, and one request to the kernel a step.
-    ///
-    /// # Errors
-    ///
-    /// The kernel's, and `InvalidInput` where something is not a multiple of the block. A part may
-    /// have been written then. `ENOSPC` where the kernel takes nothing more.
-    pub async fn write_at(&self, offset: u64, pieces: &[Bytes]) -> io::Result<()> {
-        let total: usize = pieces.iter().map(Bytes::len).sum();
-        if !total.is_multiple_of(BLOCK_BYTES) || !offset.is_multiple_of(BLOCK_BYTES as u64) {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                format!("{total} bytes at {offset} are no whole blocks of {BLOCK_BYTES}"),
-            ));
-        }
-        let mut done = 0;
-        while done < total {
-            let step = (total - done).min(STEP_BYTES);
-            let at = offset + done as u64;
-            let written = self.write_once(at, pieces, done, step).await?;
-            // The kernel may stop within a block: that one is written again.
-            let whole = written.min(step) / BLOCK_BYTES * BLOCK_BYTES;
-            if whole == 0 {
-                return Err(Errno::NOSPC.into());
-            }
-            done += whole;
-        }
-        Ok(())
-    }
-
-    /// Writes `len` bytes of the pieces from their byte `skip` on; says how many were taken.
-    async fn write_once(
-        &self,
-        at: u64,
-        pieces: &[Bytes],
-        skip: usize,
-        len: usize,
-    ) -> io::Result<usize> {
-        match &self.inner {
-            Inner::Direct(file) => {
-                let mut buffer = file.alloc_dma_buffer(len);
-                let mut rest = buffer.as_bytes_mut();
-                for part in parts(pieces, skip, len) {
-                    let (head, tail) = rest.split_at_mut(part.len());
-                    head.copy_from_slice(part);
-                    rest = tail;
-                }
-                file.write_at(buffer, at).await.map_err(cause)
-            }
-            Inner::Buffered(file) => {
-                let mut buffer = Vec::with_capacity(len);
-                for part in parts(pieces, skip, len) {
-                    buffer.extend_from_slice(part);
-                }
-                file.write_at(buffer, at).await.map_err(cause)
-            }
-        }
-    }
-
-    /// Waits until everything that was written is on the device (`fdatasync`).
-    ///
-    /// # Errors
-    ///
-    /// The kernel's. What was written since the last sync may then be lost, and a second sync that
-    /// succeeds does not prove otherwise.
-    pub async fn sync(&self) -> io::Result<()> {
-        match &self.inner {
-            Inner::Direct(file) => file.fdatasync().await.map_err(cause),
-            Inner::Buffered(file) => file.fdatasync().await.map_err(cause),
-        }
     }
 
     /// Reads `len` bytes from `offset` on; fewer where the file ends before.
@@ -283,7 +209,7 @@ impl File {
         Ok(read.into())
     }
 
-    /// Closes the file. What was not synced may be lost.
+    /// Closes the file.
     ///
     /// # Errors
     ///
@@ -300,18 +226,6 @@ impl File {
 fn take(result: &ReadResult, skip: usize, wanted: usize, into: &mut Vec<u8>) {
     let there = result.get(skip..).unwrap_or_default();
     into.extend_from_slice(there.get(..wanted).unwrap_or(there));
-}
-
-/// The slices that hold `len` bytes of the pieces from their byte `skip` on.
-fn parts(pieces: &[Bytes], mut skip: usize, mut len: usize) -> impl Iterator<Item = &[u8]> {
-    pieces.iter().filter_map(move |piece| {
-        let from = skip.min(piece.len());
-        skip -= from;
-        let rest = piece.get(from..).unwrap_or_default();
-        let part = rest.get(..len.min(rest.len())).unwrap_or_default();
-        len -= part.len();
-        (!part.is_empty()).then_some(part)
-    })
 }
 
 /// The kernel's error, with its number: the runtime wraps it in a text of its own.

@@ -18,7 +18,7 @@ pub const LOG_LEVEL: &str = "glommio=error";
 
 pub use clock::{Elapsed, now, sleep, timeout, unix_time};
 pub use executor::{Thread, ThreadOptions, blocking, resolve, spawn, start, yield_now};
-pub use file::{Access, BLOCK_BYTES, File};
+pub use file::{Access, BLOCK_BYTES, File, FileWriter, aligned};
 pub use notify::Notify;
 pub use preflight::{NoRuntime, preflight};
 pub use tcp::{TcpListener, TcpStream};

@@ -9,7 +9,7 @@ use std::{
 };
 
 use crate::{
-    rt::{Access, File, Notify, Worker},
+    rt::{Access, File, FileWriter, Notify, Worker},
     spool::{Directory, DiskError, Done, Op, SegmentName},
 };
 
@@ -25,34 +25,34 @@ const READING_MAX: usize = 4;
 pub struct Disk {
     directory: Arc<Directory>,
     access: Access,
-    worker: Worker,
-    open: RefCell<Vec<Open>>,
+    /// What is done to names and marks.
+    names: Worker,
+    /// What is written and synced.
+    writes: Rc<Worker>,
+    written: RefCell<Vec<(SegmentName, FileWriter)>>,
+    read: RefCell<Vec<(SegmentName, Rc<File>)>>,
     under_way: Cell<usize>,
     ended: Notify,
-}
-
-/// A segment whose file is open.
-#[derive(Clone, Debug)]
-struct Open {
-    segment: SegmentName,
-    file: Rc<File>,
-    is_written: bool,
 }
 
 impl Disk {
     /// Finds out how the files of the folder can be accessed, and says so in the log.
     ///
-    /// - Cost: one file of 8 KiB and one sync; a thread for what the runtime cannot do without one.
+    /// - Cost: one or two small files and a sync of each; two threads, so that a write does not wait
+    ///   for what is done to names.
     ///
     /// # Errors
     ///
     /// The system gives no thread.
     pub async fn open(directory: Arc<Directory>, shard: usize) -> io::Result<Rc<Self>> {
-        let worker = Worker::start(&format!("otlp-disk-{shard}"))?;
+        let names = Worker::start(&format!("otlp-disk-{shard}"))?;
+        let writes = Rc::new(Worker::start(&format!("otlp-write-{shard}"))?);
         let name = format!("access-{shard}.tmp");
-        let access = Access::find(directory.path(), &name).await;
+        let access = Access::find(directory.path(), &name, &writes).await;
         match &access {
-            Access::Direct => tracing::debug!(shard, "spool: files are accessed directly"),
+            Access::Direct { unit } => {
+                tracing::debug!(shard, unit, "spool: files are accessed directly");
+            }
             Access::Buffered(why) => tracing::info!(
                 shard,
                 %why,
@@ -62,8 +62,10 @@ impl Disk {
         Ok(Rc::new(Self {
             directory,
             access,
-            worker,
-            open: RefCell::default(),
+            names,
+            writes,
+            written: RefCell::default(),
+            read: RefCell::default(),
             under_way: Cell::new(0),
             ended: Notify::default(),
         }))
@@ -73,7 +75,7 @@ impl Disk {
     ///
     /// Run it to its end: the answer of one that is dropped is lost, but not what it does.
     ///
-    /// - Cost: writes are copied once, in steps of 1 MiB; reads once.
+    /// - Cost: reads are copied once, writes where they do not lie as the device takes them.
     ///
     /// # Errors
     ///
@@ -82,9 +84,10 @@ impl Disk {
         let _under_way = UnderWay::begin(&self);
         match op {
             Op::Create { segment } => {
-                let file = File::create(&self.path(segment), &self.access).await;
+                let path = self.path(segment);
+                let file = FileWriter::create(&path, &self.access, &self.writes).await;
                 let file = file.map_err(|error| named("create", &segment.file(), &error))?;
-                self.keep(segment, Rc::new(file), true);
+                self.written.borrow_mut().push((segment, file));
                 Ok(Done::Nothing)
             }
             Op::Write {
@@ -95,7 +98,7 @@ impl Disk {
             } => {
                 let what = || format!("write at {offset} of");
                 let file = self.written(segment, &what)?;
-                let written = file.write_at(offset, &pieces).await;
+                let written = file.write_at(offset, pieces).await;
                 nothing(written, &what(), &segment.file())
             }
             Op::Sync { segment } => {
@@ -156,12 +159,7 @@ impl Disk {
         work: impl FnOnce(&Directory) -> io::Result<R> + Send + 'static,
     ) -> io::Result<R> {
         let directory = Arc::clone(&self.directory);
-        self.worker.run(move || work(&directory)).await?
-    }
-
-    fn find(&self, segment: SegmentName) -> Option<Open> {
-        let open = self.open.borrow();
-        open.iter().find(|open| open.segment == segment).cloned()
+        self.names.run(move || work(&directory)).await?
     }
 
     /// The file of a segment that was created and not closed.
@@ -169,54 +167,46 @@ impl Disk {
         &self,
         segment: SegmentName,
         what: &dyn Fn() -> String,
-    ) -> Result<Rc<File>, DiskError> {
-        let found = self.find(segment).filter(|open| open.is_written);
-        found.map(|open| open.file).ok_or_else(|| {
+    ) -> Result<FileWriter, DiskError> {
+        find(&self.written, segment).ok_or_else(|| {
             let error = io::Error::new(io::ErrorKind::NotFound, "not open for writing");
             named(&what(), &segment.file(), &error)
         })
     }
 
-    /// The file of a segment, opened where it is not.
+    /// The file of a segment, opened where it is not. Of those that are open the oldest goes where
+    /// they are many.
     async fn readable(&self, segment: SegmentName) -> io::Result<Rc<File>> {
-        if let Some(open) = self.find(segment) {
-            return Ok(open.file);
+        if let Some(file) = find(&self.read, segment) {
+            return Ok(file);
         }
         let file = Rc::new(File::open(&self.path(segment), &self.access).await?);
-        self.keep(segment, Rc::clone(&file), false);
+        let mut read = self.read.borrow_mut();
+        read.push((segment, Rc::clone(&file)));
+        if read.len() > READING_MAX {
+            // Closed by the runtime when the last read of it ends.
+            drop(read.remove(0));
+        }
         Ok(file)
     }
 
-    /// Keeps a file open; of those that are only read the oldest goes where they are many.
-    fn keep(&self, segment: SegmentName, file: Rc<File>, is_written: bool) {
-        let mut open = self.open.borrow_mut();
-        open.push(Open {
-            segment,
-            file,
-            is_written,
-        });
-        if open.iter().filter(|open| !open.is_written).count() > READING_MAX
-            && let Some(oldest) = open.iter().position(|open| !open.is_written)
-        {
-            // Closed by the runtime when the last read of it ends.
-            drop(open.remove(oldest));
-        }
-    }
-
     async fn close(&self, segment: SegmentName) -> io::Result<()> {
-        let (closed, open) = self
-            .open
-            .take()
-            .into_iter()
-            .partition::<Vec<_>, _>(|open| open.segment == segment);
-        self.open.replace(open);
-        for open in closed {
-            if let Ok(file) = Rc::try_unwrap(open.file) {
-                file.close().await?;
-            }
+        self.written
+            .borrow_mut()
+            .retain(|(open, _)| *open != segment);
+        let file = find(&self.read, segment);
+        self.read.borrow_mut().retain(|(open, _)| *open != segment);
+        match file.and_then(Rc::into_inner) {
+            Some(file) => file.close().await,
+            None => Ok(()),
         }
-        Ok(())
     }
+}
+
+fn find<T: Clone>(open: &RefCell<Vec<(SegmentName, T)>>, segment: SegmentName) -> Option<T> {
+    let open = open.borrow();
+    let found = open.iter().find(|(name, _)| *name == segment);
+    found.map(|(_, file)| file.clone())
 }
 
 /// Counts an operation for as long as it lasts.

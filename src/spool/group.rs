@@ -16,6 +16,14 @@ pub(super) const RECORD_BYTES: u64 = 1 << 30;
 /// Records of a segment at the most: bounds the memory of an index.
 pub(super) const SEGMENT_RECORDS: usize = 32_768;
 
+/// What a long body begins at: what a device takes from where it lies in memory begins at a sector.
+const SECTOR: u64 = 512;
+
+/// Bodies from this length begin at a sector.
+///
+/// - Source: chosen: the fill is a sixteenth of it at the most, and half of that on average.
+const LONG: usize = 8192;
+
 /// Bytes of a record's entry in the index.
 const ENTRY: u64 = 40;
 
@@ -53,15 +61,26 @@ impl Pending {
     /// Bytes that a record adds to a spool at the most: alone in its write, with its entry in the
     /// index.
     pub fn need(record: &Record) -> u64 {
-        align(RECORD_HEADER as u64 + Self::content(record), BLOCK) + ENTRY
+        let fill = if record.bytes < LONG { 0 } else { SECTOR };
+        align(RECORD_HEADER as u64 + Self::content(record) + fill, BLOCK) + ENTRY
     }
 
     pub fn needs(&self) -> u64 {
         Self::need(&self.record)
     }
 
+    /// Bytes between headers and body, where the record begins at `offset`.
+    fn fill_at(&self, offset: u64) -> u64 {
+        if self.record.bytes < LONG {
+            return 0;
+        }
+        let body = offset + (RECORD_HEADER + self.record.headers.len()) as u64;
+        align(body, SECTOR) - body
+    }
+
     fn end_at(&self, offset: u64) -> u64 {
-        Entry::end_of(offset, Self::content(&self.record))
+        let content = Self::content(&self.record) + self.fill_at(offset);
+        Entry::end_of(offset, content)
     }
 }
 
@@ -151,8 +170,9 @@ impl Group {
         for (pending, (_, entry)) in taken.into_iter().zip(&records) {
             pieces.push(heads.split_to(RECORD_HEADER));
             if !pending.record.headers.is_empty() {
-                pieces.push(pending.record.headers);
+                pieces.push(pending.record.headers.clone());
             }
+            fill(&mut pieces, pending.fill_at(entry.offset));
             pieces.extend(pending.record.body);
             let content = RECORD_HEADER as u64 + u64::from(entry.content);
             fill(&mut pieces, entry.end() - entry.offset - content);
@@ -176,11 +196,12 @@ impl Group {
 fn head(pending: &Pending, offset: u64, group: u64, count: usize) -> (Entry, RecordHeader) {
     let record = &pending.record;
     let small = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX);
+    let fill = pending.fill_at(offset);
     let entry = Entry {
         offset,
         items: record.items,
         at: record.at,
-        content: small(record.headers.len() + record.bytes),
+        content: small(record.headers.len() + length(fill) + record.bytes),
         ordinal: small(count),
         signal: record.signal,
     };
@@ -193,6 +214,7 @@ fn head(pending: &Pending, offset: u64, group: u64, count: usize) -> (Entry, Rec
         items: record.items,
         at: record.at,
         group,
+        fill: u16::try_from(fill).unwrap_or(0),
     };
     (entry, head)
 }

@@ -15,7 +15,7 @@ use super::{
     FoundSegment, SegmentName,
     directory::read_small,
     format::{
-        BLOCK, Crc, Entry, HeaderError, Kind, Marks, RECORD_HEADER, RecordHeader, SegmentHeader,
+        BLOCK, Entry, HeaderError, Kind, Marks, RECORD_HEADER, RecordHeader, SegmentHeader,
         Summary, Trailer, length,
     },
     scan::{Scanned, Scanner},
@@ -211,16 +211,11 @@ impl SegmentFile {
         let Kind::Request(signal, encoding) = header.kind else {
             return Ok(None);
         };
-        let is_whole = content.len() as u64 == header.content();
-        if !is_whole || Crc::default().with(&content).get() != header.body_crc {
-            return Ok(None);
-        }
-        let headers = length(u64::from(header.headers));
-        Ok(Some(Stored {
+        Ok(header.open(&content).map(|(headers, body)| Stored {
             signal,
             encoding,
-            headers: content.slice(..headers),
-            body: content.slice(headers..),
+            headers,
+            body,
         }))
     }
 

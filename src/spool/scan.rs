@@ -284,12 +284,15 @@ impl Scanner {
     }
 
     fn content(&mut self, rest: &[u8]) -> bool {
-        let Step::Content { left, sum, .. } = &mut self.step else {
+        let Step::Content {
+            header, left, sum, ..
+        } = &mut self.step
+        else {
             return false;
         };
         let bytes = usize::try_from(*left).unwrap_or(usize::MAX).min(rest.len());
         let part = rest.get(..bytes).unwrap_or_default();
-        *sum = sum.with(part);
+        *sum = header.sum_up(*sum, header.content() - *left, part);
         *left -= part.len() as u64;
         self.at += part.len() as u64;
         if self.finish_content() {

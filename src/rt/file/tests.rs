@@ -20,13 +20,20 @@ fn run<R: Send + 'static, F: Future<Output = R> + 'static>(
     take.recv().unwrap()
 }
 
+fn worker() -> Rc<Worker> {
+    Rc::new(Worker::start("writes").unwrap())
+}
+
 /// Every kind of access that the folder takes.
 async fn each_access(folder: &Path) -> Vec<Access> {
-    let found = Access::find(folder, "probe").await;
+    let found = Access::find(folder, "probe", &worker()).await;
     assert!(!folder.join("probe").exists(), "the probe is removed");
     let buffered = Access::Buffered("asked for".to_owned());
     match found {
-        Access::Direct => vec![Access::Direct, buffered],
+        Access::Direct { .. } => {
+            let unit = BLOCK_BYTES;
+            vec![found, Access::Direct { unit }, buffered]
+        }
         Access::Buffered(_) => vec![buffered],
     }
 }
@@ -44,27 +51,31 @@ fn what_is_written_is_read_whatever_the_pieces_and_the_place() {
     run(move || async move {
         for (index, access) in each_access(&path).await.into_iter().enumerate() {
             let path = path.join(format!("{index}"));
-            let file = File::create(&path, &access).await.unwrap();
-            // More than one step, in pieces that end anywhere.
-            let whole = pattern(STEP_BYTES + 5 * BLOCK_BYTES);
+            let writer = FileWriter::create(&path, &access, &worker()).await.unwrap();
+            // More than one reading, in pieces that end anywhere; some lie at a sector.
+            let mut whole = aligned(STEP_BYTES + 5 * BLOCK_BYTES);
+            whole.extend_from_slice(&pattern(STEP_BYTES + 5 * BLOCK_BYTES));
+            let whole = whole.freeze();
             let cuts = [
                 0,
                 1,
-                4095,
+                512,
                 4096,
                 70_000,
                 STEP_BYTES - 1,
                 STEP_BYTES + 1,
+                STEP_BYTES + 4096,
                 whole.len(),
             ];
             let pieces: Vec<_> = cuts
                 .windows(2)
                 .map(|cut| whole.slice(cut[0]..cut[1]))
                 .collect();
-            file.write_at(BLOCK_BYTES as u64, &pieces).await.unwrap();
-            file.sync().await.unwrap();
+            writer.write_at(BLOCK_BYTES as u64, pieces).await.unwrap();
+            writer.sync().await.unwrap();
             let end = whole.len() + BLOCK_BYTES;
             assert_eq!(fs::metadata(&path).unwrap().len(), end as u64, "{access}");
+            let file = File::open(&path, &access).await.unwrap();
             for (offset, len) in [(4096, whole.len()), (4097, 10), (8191, 2), (70_001, 50_000)] {
                 let read = file.read_at(offset as u64, len).await.unwrap();
                 let from = offset - BLOCK_BYTES;
@@ -74,9 +85,6 @@ fn what_is_written_is_read_whatever_the_pieces_and_the_place() {
                     "{access} {offset} {len}"
                 );
             }
-            file.close().await.unwrap();
-
-            let file = File::open(&path, &access).await.unwrap();
             let read = file.read_at(end as u64 - 10, 100).await.unwrap();
             assert_eq!(
                 read,
@@ -97,13 +105,13 @@ fn what_is_no_whole_block_is_refused_and_nothing_is_written() {
     run(move || async move {
         for (index, access) in each_access(&path).await.into_iter().enumerate() {
             let path = path.join(format!("{index}"));
-            let file = File::create(&path, &access).await.unwrap();
+            let file = FileWriter::create(&path, &access, &worker()).await.unwrap();
             for (offset, len) in [(0, 4095), (1, 4096)] {
-                let error = file.write_at(offset, &[pattern(len)]).await.unwrap_err();
+                let error = file.write_at(offset, vec![pattern(len)]).await;
+                let error = error.unwrap_err();
                 assert_eq!(error.kind(), io::ErrorKind::InvalidInput, "{access}");
             }
             assert_eq!(fs::metadata(&path).unwrap().len(), 0);
-            file.close().await.unwrap();
         }
     });
 }
@@ -118,56 +126,40 @@ fn errors_keep_the_kernels_number() {
             let error = File::open(&missing, &access).await.unwrap_err();
             assert_eq!(error.raw_os_error(), Some(2), "{access}: ENOENT");
             let path = path.join(format!("{index}"));
-            File::create(&path, &access)
-                .await
-                .unwrap()
-                .close()
-                .await
-                .unwrap();
-            let error = File::create(&path, &access).await.unwrap_err();
+            let worker = worker();
+            FileWriter::create(&path, &access, &worker).await.unwrap();
+            let error = FileWriter::create(&path, &access, &worker).await;
+            let error = error.unwrap_err();
             assert_eq!(error.raw_os_error(), Some(17), "{access}: EEXIST");
-            let file = File::open(&path, &access).await.unwrap();
-            let error = file.write_at(0, &[pattern(BLOCK_BYTES)]).await.unwrap_err();
-            assert_eq!(error.raw_os_error(), Some(9), "{access}: EBADF");
-            file.close().await.unwrap();
         }
     });
 }
 
 #[test]
-fn a_file_that_is_removed_while_it_is_opened_ends_nothing() {
+fn a_file_that_is_removed_while_it_is_open_ends_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().to_owned();
     run(move || async move {
         for (index, access) in each_access(&path).await.into_iter().enumerate() {
             let path = path.join(format!("{index}"));
-            let file = File::create(&path, &access).await.unwrap();
+            let writer = FileWriter::create(&path, &access, &worker()).await.unwrap();
+            let block = || vec![pattern(BLOCK_BYTES)];
+            writer.write_at(0, block()).await.unwrap();
+            let file = File::open(&path, &access).await.unwrap();
             fs::remove_file(&path).unwrap();
-            file.write_at(0, &[pattern(BLOCK_BYTES)]).await.unwrap();
-            file.sync().await.unwrap();
-            assert_eq!(file.read_at(0, 9).await.unwrap(), pattern(9), "{access}");
+            writer.write_at(4096, block()).await.unwrap();
+            writer.sync().await.unwrap();
+            assert_eq!(file.read_at(4096, 9).await.unwrap(), pattern(9), "{access}");
             file.close().await.unwrap();
         }
     });
-}
-
-#[test]
-fn parts_are_the_bytes_from_a_place_on() {
-    let pieces = [pattern(3), Bytes::new(), pattern(5), pattern(2)];
-    let whole: Vec<u8> = pieces.iter().flatten().copied().collect();
-    for skip in 0..=10 {
-        for len in 0..=10 - skip {
-            let got: Vec<u8> = parts(&pieces, skip, len).flatten().copied().collect();
-            assert_eq!(got, &whole[skip..skip + len], "{skip} {len}");
-        }
-    }
 }
 
 #[test]
 fn a_folder_that_cannot_be_probed_is_accessed_through_the_page_cache() {
     let folder = tempfile::tempdir().unwrap();
     let missing = folder.path().join("missing");
-    let found = run(move || async move { Access::find(&missing, "probe").await });
+    let found = run(move || async move { Access::find(&missing, "probe", &worker()).await });
     let Access::Buffered(why) = found else {
         panic!("{found}");
     };

@@ -17,7 +17,7 @@ pub struct Entry {
     pub items: u64,
     /// When it was taken: nanoseconds of Unix time.
     pub at: u64,
-    /// Bytes of headers and body.
+    /// Bytes of headers, fill and body.
     pub content: u32,
     /// Which record of the segment it is.
     pub ordinal: u32,
@@ -32,7 +32,7 @@ impl Entry {
         Self::end_of(self.offset, u64::from(self.content))
     }
 
-    /// The end of a record at `offset` with so many bytes of headers and body.
+    /// The end of a record at `offset` with so many bytes of headers, fill and body.
     #[must_use]
     pub const fn end_of(offset: u64, content: u64) -> u64 {
         align(offset + RECORD_HEADER as u64 + content, ALIGN)
@@ -66,6 +66,7 @@ impl Entry {
             items: 0,
             at: 0,
             group: offset,
+            fill: 0,
         };
         let mut bytes = header.encode(trailer.salt, offset).to_vec();
         bytes.extend_from_slice(&body);

@@ -40,13 +40,38 @@ pub struct RecordHeader {
     pub at: u64,
     /// Where the write began that it was part of: all before that was synced then.
     pub group: u64,
+    /// Bytes of fill between headers and body, so that the body begins at a sector. No checksum
+    /// covers them.
+    pub fill: u16,
 }
 
 impl RecordHeader {
-    /// Bytes of headers and body.
+    /// Bytes of headers, fill and body.
     #[must_use]
     pub fn content(&self) -> u64 {
-        u64::from(self.headers) + u64::from(self.body)
+        u64::from(self.headers) + u64::from(self.fill) + u64::from(self.body)
+    }
+
+    /// The sum after a part of the content as well, which begins at `at` of it.
+    #[must_use]
+    pub fn sum_up(&self, sum: Crc, at: u64, part: &[u8]) -> Crc {
+        let fill = u64::from(self.headers);
+        let body = fill + u64::from(self.fill);
+        let cut = |to: u64| length(to.saturating_sub(at)).min(part.len());
+        sum.with(part.get(..cut(fill)).unwrap_or_default())
+            .with(part.get(cut(body)..).unwrap_or_default())
+    }
+
+    /// Headers and body, out of the whole content; `None` where they are not what was written.
+    #[must_use]
+    pub fn open(&self, content: &Bytes) -> Option<(Bytes, Bytes)> {
+        let is_whole = content.len() as u64 == self.content()
+            && self.sum_up(Crc::default(), 0, content).get() == self.body_crc;
+        is_whole.then(|| {
+            let headers = content.slice(..self.headers as usize);
+            let body = content.slice(self.headers as usize + usize::from(self.fill)..);
+            (headers, body)
+        })
     }
 
     /// The head as it lies at `offset` of a segment with this salt.
@@ -77,6 +102,7 @@ impl RecordHeader {
         put(&self.at.to_le_bytes());
         put(&self.group.to_le_bytes());
         put(&[signal, encoding]);
+        put(&self.fill.to_le_bytes());
         let sum = Self::sum(&head, salt);
         if let Some(room) = head.get_mut(4..SUMMED_FROM) {
             room.copy_from_slice(&sum.to_le_bytes());
@@ -101,6 +127,7 @@ impl RecordHeader {
         }
         let (items, at, group) = (fields.u64(), fields.u64(), fields.u64());
         let [signal, encoding] = fields.bytes();
+        let fill = u16::from_le_bytes(fields.bytes());
         let kind = if signal == INDEX {
             Kind::Index
         } else {
@@ -118,6 +145,7 @@ impl RecordHeader {
             items,
             at,
             group,
+            fill,
         })
     }
 
@@ -144,20 +172,18 @@ pub fn record(bytes: &Bytes, from: u64, entry: &Entry, salt: u64) -> Option<Reco
     let Kind::Request(signal, encoding) = header.kind else {
         return None;
     };
-    let is_expected = header.ordinal == entry.ordinal
-        && header.content() == u64::from(entry.content)
-        && Crc::default().with(bytes.get(content..end)?).get() == header.body_crc;
-    is_expected.then(|| {
-        let headers = content + header.headers as usize;
-        Record {
-            signal,
-            encoding,
-            items: header.items,
-            at: header.at,
-            headers: bytes.slice(content..headers),
-            body: vec![bytes.slice(headers..end)],
-            bytes: end - headers,
-        }
+    if header.ordinal != entry.ordinal || header.content() != u64::from(entry.content) {
+        return None;
+    }
+    let (headers, body) = header.open(&bytes.slice(content..end))?;
+    Some(Record {
+        signal,
+        encoding,
+        items: header.items,
+        at: header.at,
+        headers,
+        bytes: body.len(),
+        body: vec![body],
     })
 }
 
@@ -175,6 +201,7 @@ mod tests {
             items: 100,
             at: 1_700_000_000_000_000_000,
             group: 8192,
+            fill: 300,
         }
     }
 

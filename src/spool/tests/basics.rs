@@ -89,6 +89,42 @@ fn a_group_waits_for_more_unless_much_waits_already() {
 }
 
 #[test]
+fn long_bodies_begin_at_a_sector_and_short_ones_where_there_is_room() {
+    let mut rig = Rig::new(settings(), 1);
+    rig.settings.segment_bytes = 1 << 20;
+    rig = rig.restarted(rig.disk.clone());
+    for number in 0..30 {
+        let bytes = if number % 2 == 0 { 43_017 } else { 300 };
+        rig.append(number, bytes).unwrap();
+    }
+    rig.ask();
+    rig.perform(0);
+    rig.ask();
+    let Op::Write { pieces, .. } = &rig.given[0].1 else {
+        panic!("{:?}", rig.given[0]);
+    };
+    let starts = pieces.iter().scan(0, |next, piece| {
+        let at = *next;
+        *next += piece.len();
+        Some((at, piece.len()))
+    });
+    // The bodies are of two pieces; this is the first one's length.
+    let firsts: Vec<_> = starts.filter(|(_, bytes)| *bytes == 43_017 / 3).collect();
+    assert_eq!(firsts.len(), 15);
+    assert!(firsts.iter().all(|(at, _)| at % 512 == 0), "{firsts:?}");
+    rig.run();
+    let mut rig = rig.restarted(rig.disk.clone());
+    assert_eq!(rig.replay_all(), (0..30).collect::<Vec<_>>());
+    // Short ones lie close together.
+    let mut rig = Rig::new(settings(), 1);
+    rig.append(1, 100).unwrap();
+    rig.append(2, 100).unwrap();
+    rig.run();
+    let name = rig.disk.found()[0].name;
+    assert_eq!(rig.disk.contents(name).unwrap().len(), 2 * 4096);
+}
+
+#[test]
 fn all_comes_back_in_order_and_then_nothing_is_left_on_disk() {
     for order in [ReplayOrder::OldestFirst, ReplayOrder::NewestFirst] {
         let mut rig = Rig::new(settings(), 1);

@@ -67,6 +67,7 @@ impl Segment {
             items: record.ids.len() as u64,
             at: TAKEN + u64::from(ordinal),
             group: offset,
+            fill: 0,
         };
         self.bytes.extend_from_slice(&header.encode(SALT, offset));
         self.bytes.extend_from_slice(headers.as_bytes());
