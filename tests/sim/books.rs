@@ -35,8 +35,10 @@ pub struct Request {
     pub sent_at: Instant,
     /// A collector has asked for patience until then.
     pub not_before: Option<Instant>,
-    /// A message with it is under way.
-    pub is_under_way: bool,
+    /// Messages with it that are under way.
+    pub under_way: u32,
+    /// Records of it that the process which runs now has found on the disk.
+    pub records: u32,
 }
 
 /// Every request of a seed, by its number.
@@ -74,7 +76,8 @@ impl Books {
             may_be_lost: false,
             sent_at,
             not_before: None,
-            is_under_way: false,
+            under_way: 0,
+            records: 0,
         });
     }
 
@@ -133,7 +136,7 @@ impl Books {
             request.is_taken = false;
             request.is_settled &= remembers;
             request.not_before = None;
-            request.is_under_way = false;
+            request.under_way = 0;
             request.may_be_lost |= holds_acknowledged && request.is_acknowledged;
         }
     }

@@ -139,12 +139,16 @@ impl World {
                 "request {id} is sent to {collector} while a collector has asked for patience"
             );
             assert_eq!(request.signal, message.signal(), "request {id}");
-            assert!(!request.is_under_way, "request {id} is under way twice");
+            // Each record that was found of it is sent; see `doubles`.
+            assert!(
+                request.under_way < request.records.max(1),
+                "request {id} is under way twice"
+            );
             assert!(
                 may_double || !request.is_settled,
                 "request {id} is sent after it was settled"
             );
-            request.is_under_way = true;
+            request.under_way += 1;
         }
         ids
     }
@@ -300,7 +304,7 @@ impl World {
     }
 
     /// Whether the disk has been well since the process was told to stop.
-    fn disk_is_well(&self) -> bool {
+    pub(crate) fn disk_is_well(&self) -> bool {
         let began = self.stopping.map(Stopping::began);
         !self.disk_is_bad && began.is_none_or(|began| self.disk_changed_at <= began)
     }

@@ -11,6 +11,7 @@
 //! | `network` | collectors: their moods and their answers |
 //! | `books` | senders: what they sent, what they were told, what came of it |
 //! | `found` | what a process would find on the disk |
+//! | `doubles` | requests that lie on the disk in more than one record |
 //! | `body` | bodies that say which request they are |
 //! | `world` | the clock, and the driver of the deliveries |
 //! | `laws` | what must hold |
@@ -23,6 +24,7 @@
 
 mod body;
 mod books;
+mod doubles;
 mod found;
 mod laws;
 mod network;
@@ -55,6 +57,8 @@ const FOUND: &[u64] = &[
     5,
     // One signal kept the only place from the others, and who waited for it waited on and on.
     62,
+    // A segment that could not be removed had no marks: what it had failed to store was found again.
+    77_200,
 ];
 
 fn number(name: &str) -> Option<u64> {

@@ -213,7 +213,7 @@ impl World {
         self.law_of_a_clean_stop();
         self.ends(false, true);
         self.disk.restart();
-        self.starts();
+        self.starts(true);
         let seen = self.now + Duration::from_secs(10);
         while self.now < seen && self.step() {}
         self.law_of_a_clean_start();
@@ -312,11 +312,15 @@ impl World {
             Event::Disk(id, op) => {
                 let came = self.disk.perform(&op);
                 if let Err(error) = &came {
+                    self.tell(error);
                     assert_ne!(
                         error.kind,
                         std::io::ErrorKind::InvalidInput,
                         "{op:?}: {error}"
                     );
+                    if let Op::ReadMarks { segment } = op {
+                        self.marks_are_not_read(segment);
+                    }
                 }
                 self.delivery.disk_done(id, came, self.now);
             }
@@ -475,7 +479,7 @@ impl World {
         );
         for id in &sent.ids {
             let request = self.books.get(*id);
-            request.is_under_way = false;
+            request.under_way -= 1;
             request.is_taken |= is_taken;
             request.is_settled |= is_taken;
             request.has_arrived |= is_taken || arrives_unsaid;
@@ -545,7 +549,10 @@ impl World {
     }
 
     fn disk_changes(&mut self) {
-        self.disk_changed_at = self.now;
+        let was_bad = self.disk_is_bad;
+        if self.plan.disk_fails() && self.has_marked() {
+            self.law_of_marks();
+        }
         let calm = between(&mut self.random, 1, 3000);
         self.after(calm, Event::DiskChanges);
         let faults = self.plan.disk_faults;
@@ -568,6 +575,9 @@ impl World {
             false => u64::MAX,
         };
         self.disk_is_bad = has_faults || self.disk.capacity < u64::MAX;
+        if was_bad || self.disk_is_bad {
+            self.disk_changed_at = self.now;
+        }
     }
 
     /// The process is told to stop, or dies.
@@ -584,15 +594,12 @@ impl World {
                 self.pump();
                 self.flush_soon();
             }
-            1 => {
-                self.dies();
-                self.disk.restart();
-                self.starts();
-            }
+            1 => self.is_killed(),
             _ => {
                 self.dies();
                 self.disk.crash();
-                self.starts();
+                // Marks are not synced.
+                self.starts(!self.plan.disk_fails());
             }
         }
     }
@@ -612,18 +619,23 @@ impl World {
             }
             Some(Stopping::Closing(_)) if self.delivery.is_closed() => {
                 self.law_of_a_clean_stop();
+                let has_marked = self.disk_is_well();
                 // Marks may not have been written, or not be read.
                 self.ends(false, !self.plan.disk_fails());
                 self.disk.restart();
-                self.starts();
+                self.starts(has_marked);
             }
             Some(Stopping::Draining(until) | Stopping::Closing(until)) if self.now >= until => {
-                self.dies();
-                self.disk.restart();
-                self.starts();
+                self.is_killed();
             }
             _ => {}
         }
+    }
+
+    fn is_killed(&mut self) {
+        self.dies();
+        self.disk.restart();
+        self.starts(self.has_marked());
     }
 
     /// What the process had in memory is gone; what was under way may have come to its end.
@@ -653,8 +665,13 @@ impl World {
         self.stopping = None;
     }
 
-    /// Another process on the same disk, a moment later.
-    fn starts(&mut self) {
+    /// Another process on the same disk, a moment later. Whether the one before `has_marked` all
+    /// that had failed.
+    fn starts(&mut self, has_marked: bool) {
+        if has_marked {
+            self.law_of_marks();
+        }
+        self.counts_records();
         self.now += between(&mut self.random, 1, 3000);
         self.metrics = counters(&self.plan);
         let budget = Budget::new(self.plan.memory, |_| {});

@@ -33,11 +33,13 @@ impl Spool {
             let Some(segment) = self.segments.get_mut(&name) else {
                 continue;
             };
-            if segment.has_marks_under_way {
+            // What is removed needs no marks, unless it cannot be removed.
+            let goes = segment.is_condemned && !self.removal.is_put_off(name);
+            if segment.has_marks_under_way || goes {
                 self.removal.dirty.insert(name);
                 continue;
             }
-            let Some(marks) = segment.marks.as_ref().filter(|_| !segment.is_condemned) else {
+            let Some(marks) = segment.marks.as_ref() else {
                 continue;
             };
             let bytes = Bytes::from(marks.encode(segment.salt));
@@ -58,7 +60,7 @@ impl Spool {
         };
         segment.has_marks_under_way = false;
         // Marks that cannot be written cost a replay, and no data: at the end that is left so.
-        if !is_written && !segment.is_condemned && !self.is_closing {
+        if !is_written && !self.is_closing {
             self.removal.dirty.insert(name);
         }
     }

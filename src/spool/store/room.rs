@@ -40,7 +40,7 @@ pub(super) struct Removal {
     condemned: BTreeSet<SegmentName>,
     under_way: u32,
     trouble: Option<Trouble>,
-    /// Segments whose marks are not written yet.
+    /// Segments whose marks are not written yet; those of a condemned one are where it stays.
     pub dirty: BTreeSet<SegmentName>,
     pub marks_are_due: bool,
 }
@@ -54,6 +54,11 @@ impl Removal {
     /// Whether nothing is to be removed, but what could not be.
     pub fn has_tried_all(&self) -> bool {
         self.under_way == 0 && (self.condemned.is_empty() || self.trouble.is_some())
+    }
+
+    /// Whether a segment is to be removed, and waits because the disk has failed to remove one.
+    pub fn is_put_off(&self, name: SegmentName) -> bool {
+        self.trouble.is_some() && self.condemned.contains(&name)
     }
 
     /// At the end each is tried once, whatever failed before.
@@ -205,7 +210,6 @@ impl Spool {
             segment.is_condemned = true;
             segment.index = None;
             self.removal.condemned.insert(name);
-            self.removal.dirty.remove(&name);
         }
     }
 
@@ -246,6 +250,7 @@ impl Spool {
     pub(super) fn forget(&mut self, name: SegmentName) {
         self.set_bytes(name, 0);
         self.segments.remove(&name);
+        self.removal.dirty.remove(&name);
         self.replayer.forget(name);
     }
 }

@@ -233,6 +233,38 @@ fn what_has_failed_is_not_found_after_a_clean_stop() {
     assert_eq!(dropped(&rig, Why::Damaged), 0);
 }
 
+/// Nothing is left in a segment, and the disk removes none: its marks say so.
+#[test]
+fn what_cannot_be_removed_is_not_found_by_a_restart() {
+    let found_again = |rig: &Rig| {
+        let mut disk = rig.disk.clone();
+        disk.faults = Faults::default();
+        rig.restarted(disk).replay_all()
+    };
+    let mut rig = Rig::new(settings(), 1);
+    rig.disk.faults.remove = 1000;
+    rig.disk.faults.sync = 1000;
+    rig.append(1, 100).unwrap();
+    rig.run();
+    assert_eq!(rig.failed.len(), 1);
+    rig.disk.faults.sync = 0;
+    rig.pass(Duration::from_secs(1));
+    rig.run();
+    assert_eq!(found_again(&rig), [0; 0], "after a kill");
+    rig.append(2, 100).unwrap();
+    rig.run();
+    rig.spool.settle(rig.stored[&2]);
+    rig.spool.close();
+    rig.run();
+    assert!(rig.spool.is_closed());
+    assert_eq!(rig.disk.found().len(), 2, "neither was removed");
+    assert_eq!(found_again(&rig), [0; 0], "after a stop");
+    rig.disk.faults.remove = 0;
+    let mut rig = rig.restarted(rig.disk.clone());
+    rig.run();
+    assert_eq!(rig.disk.found(), []);
+}
+
 #[test]
 fn a_full_spool_refuses_or_drops_the_oldest_segment() {
     let mut bounded = settings();
