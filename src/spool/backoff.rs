@@ -28,14 +28,17 @@ pub(super) struct Trouble {
 }
 
 impl Trouble {
-    /// After one failure more.
+    /// After one failure more. What fails while the disk is left alone was begun before that: it
+    /// says nothing new.
     pub fn after(before: Option<Self>, error: DiskError, now: Instant) -> Self {
-        let failures = before
-            .as_ref()
-            .map_or(1, |it| it.failures.saturating_add(1));
+        let (since, failures) = match before {
+            Some(before) if now < before.until => return Self { error, ..before },
+            Some(before) => (before.since, before.failures.saturating_add(1)),
+            None => (now, 1),
+        };
         Self {
             error,
-            since: before.map_or(now, |it| it.since),
+            since,
             until: now + delay(failures),
             failures,
         }
@@ -50,5 +53,25 @@ mod tests {
     fn waits_double_up_to_half_a_minute() {
         let waits = [1, 2, 3, 4, 5, 6, 40].map(|failures| delay(failures).as_secs());
         assert_eq!(waits, [1, 2, 4, 8, 16, 30, 30]);
+    }
+
+    #[test]
+    fn what_fails_at_the_same_time_counts_once() {
+        let start = crate::rt::now();
+        let fails = |before, now| {
+            let kind = std::io::ErrorKind::Other;
+            let text = "as the test wants it".to_owned();
+            Some(Trouble::after(before, DiskError { kind, text }, now))
+        };
+        let mut trouble = None;
+        for wait in [1, 2, 4] {
+            let now = trouble.as_ref().map_or(start, |it: &Trouble| it.until);
+            for late in [0, 1, 500] {
+                trouble = fails(trouble, now + Duration::from_millis(late));
+            }
+            let trouble = trouble.as_ref().unwrap();
+            assert_eq!((trouble.until - now).as_secs(), wait);
+            assert_eq!(trouble.since, start);
+        }
     }
 }
