@@ -168,11 +168,12 @@ impl Group {
         }
         let mut heads = Bytes::from(heads);
         for (pending, (_, entry)) in taken.into_iter().zip(&records) {
+            let before_body = pending.fill_at(entry.offset);
             pieces.push(heads.split_to(RECORD_HEADER));
             if !pending.record.headers.is_empty() {
-                pieces.push(pending.record.headers.clone());
+                pieces.push(pending.record.headers);
             }
-            fill(&mut pieces, pending.fill_at(entry.offset));
+            fill(&mut pieces, before_body);
             pieces.extend(pending.record.body);
             let content = RECORD_HEADER as u64 + u64::from(entry.content);
             fill(&mut pieces, entry.end() - entry.offset - content);

@@ -60,6 +60,7 @@ fn what_is_written_is_read_whatever_the_pieces_and_the_place() {
                 0,
                 1,
                 512,
+                4095,
                 4096,
                 70_000,
                 STEP_BYTES - 1,
