@@ -1,37 +1,36 @@
 //! The clock, and the driver of the deliveries: a twin of the shard's, event by event.
 
+mod lives;
+mod moods;
+mod traffic;
+
 use std::{
     collections::BTreeMap,
     rc::Rc,
     sync::Arc,
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
 use otlp::{
-    batch::{Budget, ExportRequest, Permit},
-    degrade::Probe,
-    delivery::{Action, Delivery, Lent},
-    encoding::Encoding,
+    batch::Budget,
+    delivery::{Action, Delivery},
     headers::HeaderSets,
-    jitter::Jitter,
-    metrics::{CollectorName, Role, ShardMetrics, Transport},
-    outcome::{Attempt, Outcome},
+    metrics::ShardMetrics,
     signal::Signal,
     spool::{
-        Op, OpId, Spool,
-        sim::{Disk, Faults, Random},
+        Op, OpId,
+        sim::{Disk, Random},
     },
 };
 
+pub(crate) use self::lives::Stopping;
+use self::lives::{counters, process, watched};
 use crate::{
-    body,
     books::Books,
-    laws::{self, Watch, Watched},
+    laws::{Watch, Watched},
     network::Mood,
     plan::{Plan, between},
 };
-
-const UNIX: u64 = 1_700_000_000_000_000_000;
 
 /// Actions at one moment, and events: beyond them the deliveries turn in a circle.
 const AT_ONCE_MAX: usize = 20_000;
@@ -41,9 +40,6 @@ const RECOVERY: Duration = Duration::from_secs(120);
 
 /// How long what is left may take after that.
 const REST: Duration = Duration::from_secs(900);
-
-/// How long a process that is told to stop may take.
-const DRAIN: Duration = Duration::from_secs(10);
 
 #[derive(Debug)]
 enum Event {
@@ -73,21 +69,6 @@ enum Phase {
     Faults,
     Recovery,
     Rest,
-}
-
-/// How far a process that was told to stop has come.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Stopping {
-    Draining(Instant),
-    Closing(Instant),
-}
-
-impl Stopping {
-    /// When it was told.
-    pub(crate) fn began(self) -> Instant {
-        let (Self::Draining(until) | Self::Closing(until)) = self;
-        until - DRAIN
-    }
 }
 
 #[derive(Debug)]
@@ -335,84 +316,6 @@ impl World {
         self.flush_soon();
     }
 
-    /// A sender sends.
-    fn arrives(&mut self) {
-        let pause = match self.phase {
-            Phase::Faults => between(&mut self.random, 0, self.plan.pause),
-            Phase::Recovery => between(&mut self.random, 100, 900),
-            Phase::Rest => return,
-        };
-        self.after(pause, Event::Arrives);
-        let waiting_max = match self.phase {
-            Phase::Faults => self.plan.waiting,
-            _ => 10,
-        };
-        if self.stopping.is_some() || self.books.waiting().len() >= waiting_max {
-            return;
-        }
-        let signal = Signal::ALL[self.random.below(4)];
-        if let Err(refused) = self.delivery.admit(signal, self.now) {
-            return laws::refusal(&refused);
-        }
-        let id = self.books.next_id();
-        let items = 1 + self.random.number() % 20;
-        let is_real = self.is_real(signal);
-        let length = 16 + self.random.below(self.plan.body);
-        let body = match is_real {
-            true => body::real(signal, items, &mut self.random),
-            false => body::opaque(id, length, &mut self.random),
-        };
-        let bytes = body.iter().map(bytes::Bytes::len).sum();
-        let encoding = match self.random.chance(250) && !is_real {
-            true => Encoding::Gzip,
-            false => Encoding::Identity,
-        };
-        let headers = body::headers(id, self.plan.tenants);
-        let headers = self.header_sets.get(&headers).expect("there is no bound");
-        let mut permit = Permit::none(&self.budget);
-        if permit.cover(bytes).is_err() {
-            return;
-        }
-        let deadline = self
-            .random
-            .chance(self.plan.deadlines)
-            .then(|| self.now + between(&mut self.random, 1, 5000));
-        self.metrics.received(signal, Transport::Grpc, items);
-        self.books.sent(signal, items, !is_real, self.now);
-        let ack = self.delivery.submit(
-            ExportRequest {
-                signal,
-                items,
-                encoding,
-                body,
-                bytes,
-                deadline,
-                place: None,
-                headers,
-                permit,
-            },
-            self.now,
-        );
-        self.books.waits(id, deadline, ack);
-        if self.random.chance(self.plan.gone) {
-            let goes = between(&mut self.random, 0, 3000);
-            self.after(goes, Event::Goes(id));
-        }
-    }
-
-    /// Whether bodies of a signal are such as can be thinned, and do not say which they are.
-    pub(crate) const fn is_real(&self, signal: Signal) -> bool {
-        let degradation = &self.plan.config.degradation;
-        degradation.enabled
-            && degradation.reduce_quality
-            && matches!(signal, Signal::Traces | Signal::Logs)
-    }
-
-    /// Whether requests of a signal and an encoding are sent each on its own.
-    pub(crate) const fn is_alone(&self, signal: Signal, encoding: Encoding) -> bool {
-        encoding.is_packed() && !self.plan.config.export.merge_compressed[signal.index()]
-    }
-
     fn pump(&mut self) {
         let mut actions = 0;
         while let Some(action) = self.delivery.next_action(self.now) {
@@ -439,7 +342,6 @@ impl World {
                 let sent = Sent {
                     attempt,
                     collector,
-
                     items,
                     ids,
                     is_late: delay >= timeout,
@@ -464,41 +366,6 @@ impl World {
                 self.after(delay, Event::Disk(id, op));
             }
         }
-    }
-
-    /// A collector answers, or does not.
-    fn answers(&mut self, sent: Sent) {
-        let mood = self.moods[sent.collector];
-        let came = mood.answer(sent.items, sent.is_late, &mut self.random);
-        self.watched[sent.collector].ends(&sent.watch, &came, self.now);
-        // One that cannot answer may have it all the same.
-        let arrives_unsaid = matches!(came, Attempt::Broken(..)) && self.random.chance(500);
-        let is_taken = matches!(
-            came,
-            Attempt::Answered(Outcome::Accepted | Outcome::Partial { .. })
-        );
-        for id in &sent.ids {
-            let request = self.books.get(*id);
-            request.under_way -= 1;
-            request.is_taken |= is_taken;
-            request.is_settled |= is_taken;
-            request.has_arrived |= is_taken || arrives_unsaid;
-        }
-        if let Attempt::Answered(Outcome::Refused(refusal)) = &came {
-            self.books.refused(&sent.ids, refusal);
-            let not_before = refusal.retry_after().map(|delay| self.now + delay);
-            let ids = sent.ids.iter();
-            ids.for_each(|id| self.books.get(*id).not_before = not_before);
-        }
-        self.tell(&(&sent, &came));
-        self.delivery.attempted(sent.attempt, came, self.now);
-    }
-
-    fn probed(&mut self, collector: usize, probe: Probe) {
-        if !matches!(probe, Probe::Unhealthy(_)) {
-            self.watched[collector].probed_well(self.now);
-        }
-        self.delivery.probed(collector, probe, self.now);
     }
 
     fn flush_soon(&mut self) {
@@ -542,219 +409,4 @@ impl World {
         }
         self.wake_at = next_at.map(|at| at.max(self.now));
     }
-
-    fn changes_later(&mut self, collector: usize) {
-        let calm = between(&mut self.random, 1, self.plan.calm);
-        self.after(calm, Event::Changes(collector));
-    }
-
-    fn disk_changes(&mut self) {
-        let was_bad = self.disk_is_bad;
-        if self.plan.disk_fails() && self.has_marked() {
-            self.law_of_marks();
-        }
-        let calm = between(&mut self.random, 1, 3000);
-        self.after(calm, Event::DiskChanges);
-        let faults = self.plan.disk_faults;
-        let has_faults = faults > 0 && self.random.chance(400);
-        self.disk.faults = match has_faults {
-            true => Faults {
-                create: faults,
-                write: faults,
-                sync: faults,
-                read: faults,
-                remove: faults,
-                marks: faults,
-                is_gone: self.random.chance(100),
-                is_read_only: self.random.chance(100),
-            },
-            false => Faults::default(),
-        };
-        self.disk.capacity = match self.random.chance(500) {
-            true => self.plan.disk_bytes,
-            false => u64::MAX,
-        };
-        self.disk_is_bad = has_faults || self.disk.capacity < u64::MAX;
-        if was_bad || self.disk_is_bad {
-            self.disk_changed_at = self.now;
-        }
-    }
-
-    /// The process is told to stop, or dies.
-    fn stops(&mut self) {
-        if self.stopping.is_some() {
-            return;
-        }
-        let how = self.random.below(3);
-        self.tell(&["a stop", "a kill", "a power cut"][how]);
-        match how {
-            0 => {
-                self.stopping = Some(Stopping::Draining(self.now + DRAIN));
-                self.delivery.drain(self.now);
-                self.pump();
-                self.flush_soon();
-            }
-            1 => self.is_killed(),
-            _ => {
-                self.dies();
-                self.disk.crash();
-                // Marks are not synced.
-                self.starts(!self.plan.disk_fails());
-            }
-        }
-    }
-
-    fn goes_on_stopping(&mut self) {
-        match self.stopping {
-            Some(Stopping::Draining(until)) if self.delivery.is_empty() => {
-                for (id, outcome) in self.books.answers() {
-                    self.law_of_answers(id, &outcome);
-                }
-                self.law_of_rest();
-                self.stopping = Some(Stopping::Closing(until));
-                self.delivery.close();
-                self.pump();
-                self.flush_soon();
-                self.goes_on_stopping();
-            }
-            Some(Stopping::Closing(_)) if self.delivery.is_closed() => {
-                self.law_of_a_clean_stop();
-                let has_marked = self.disk_is_well();
-                // Marks may not have been written, or not be read.
-                self.ends(false, !self.plan.disk_fails());
-                self.disk.restart();
-                self.starts(has_marked);
-            }
-            Some(Stopping::Draining(until) | Stopping::Closing(until)) if self.now >= until => {
-                self.is_killed();
-            }
-            _ => {}
-        }
-    }
-
-    fn is_killed(&mut self) {
-        self.dies();
-        self.disk.restart();
-        self.starts(self.has_marked());
-    }
-
-    /// What the process had in memory is gone; what was under way may have come to its end.
-    fn dies(&mut self) {
-        for (id, outcome) in self.books.answers() {
-            self.law_of_answers(id, &outcome);
-        }
-        // What the disk has given up for newer data, and memory has still, is lost without a count.
-        self.ends(self.plan.may_drop(), false);
-    }
-
-    fn ends(&mut self, holds_acknowledged: bool, remembers: bool) {
-        for (_, event) in std::mem::take(&mut self.events) {
-            match event {
-                Event::Answers(sent) if self.random.chance(500) => {
-                    let ids = sent.ids.iter();
-                    ids.for_each(|id| self.books.get(*id).has_arrived = true);
-                }
-                Event::Disk(_, op) if self.random.chance(500) => drop(self.disk.perform(&op)),
-                _ => {}
-            }
-        }
-        self.books.process_ended(holds_acknowledged, remembers);
-        for signal in Signal::ALL {
-            self.dropped[signal.index()] += self.metrics.account(signal).dropped;
-        }
-        self.stopping = None;
-    }
-
-    /// Another process on the same disk, a moment later. Whether the one before `has_marked` all
-    /// that had failed.
-    fn starts(&mut self, has_marked: bool) {
-        if has_marked {
-            self.law_of_marks();
-        }
-        self.counts_records();
-        self.now += between(&mut self.random, 1, 3000);
-        self.metrics = counters(&self.plan);
-        let budget = Budget::new(self.plan.memory, |_| {});
-        self.tell(&("starts", self.disk.found().len()));
-        self.delivery = process(
-            &self.plan,
-            &self.metrics,
-            &budget,
-            &self.disk,
-            &mut self.random,
-            self.now,
-            self.start,
-        );
-        assert_eq!(self.budget.used(), 0, "memory that nobody gives back");
-        self.budget = budget;
-        self.watched = watched(&self.plan);
-        self.flush_at = None;
-        self.after(Duration::ZERO, Event::Arrives);
-        if self.phase == Phase::Faults {
-            (0..self.moods.len()).for_each(|collector| self.changes_later(collector));
-            self.after(Duration::from_millis(1), Event::DiskChanges);
-            if self.random.chance(400) {
-                let at = between(&mut self.random, 1, self.plan.pause * 1000);
-                self.after(at, Event::Stops);
-            }
-        }
-        self.pump();
-        self.wakes();
-    }
-
-    fn faults_end(&mut self) {
-        self.phase = Phase::Recovery;
-        self.moods.fill(Mood::Well);
-        self.disk.faults = Faults::default();
-        self.disk.capacity = u64::MAX;
-        self.disk_is_bad = false;
-        self.disk_changed_at = self.now;
-        self.events.retain(|_, event| {
-            !matches!(event, Event::Changes(_) | Event::DiskChanges | Event::Stops)
-        });
-    }
-}
-
-fn counters(plan: &Plan) -> Arc<ShardMetrics> {
-    let export = &plan.config.export;
-    let names: Vec<_> = export
-        .collectors()
-        .iter()
-        .map(|endpoint| CollectorName {
-            name: endpoint.authority(),
-            role: Role::Primary,
-        })
-        .collect();
-    ShardMetrics::with_collectors(0, &names, SystemTime::UNIX_EPOCH)
-}
-
-fn watched(plan: &Plan) -> Vec<Watched> {
-    let collectors = plan.config.export.collectors().into_iter();
-    collectors
-        .map(|endpoint| Watched::new(&plan.config, endpoint))
-        .collect()
-}
-
-fn process(
-    plan: &Plan,
-    metrics: &Arc<ShardMetrics>,
-    budget: &Rc<Budget>,
-    disk: &Disk,
-    random: &mut Random,
-    now: Instant,
-    start: Instant,
-) -> Delivery {
-    let unix = UNIX + u64::try_from(now.duration_since(start).as_nanos()).unwrap();
-    let spool = plan.spool.map(|settings| {
-        let spool = Spool::new(settings, 0, random.number(), &disk.found(), now, unix);
-        (spool, settings.bytes_max)
-    });
-    let lent = Lent {
-        metrics: Arc::clone(metrics),
-        budget: Rc::clone(budget),
-        jitter: Jitter::new(random.number()),
-        spool,
-        replay_rate: plan.config.spool.replay_rate,
-    };
-    Delivery::new(&plan.config, lent, now, unix)
 }
