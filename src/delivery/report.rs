@@ -43,7 +43,7 @@ impl Delivery {
                 tracing::warn!(
                     collector = destination.name,
                     from,
-                    to,
+                    circuit_breaker = to,
                     "a circuit breaker changed: {}",
                     transition.why
                 );

@@ -137,7 +137,7 @@ fn errors_keep_the_kernels_number() {
 }
 
 #[test]
-fn a_file_that_is_removed_while_it_is_open_ends_nothing() {
+fn a_file_that_is_removed_while_it_is_open_is_read_still_and_its_next_sync_fails() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().to_owned();
     run(move || async move {
@@ -149,7 +149,8 @@ fn a_file_that_is_removed_while_it_is_open_ends_nothing() {
             let file = File::open(&path, &access).await.unwrap();
             fs::remove_file(&path).unwrap();
             writer.write_at(4096, block()).await.unwrap();
-            writer.sync().await.unwrap();
+            let error = writer.sync().await.unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::NotFound, "{access}: {error}");
             assert_eq!(file.read_at(4096, 9).await.unwrap(), pattern(9), "{access}");
             file.close().await.unwrap();
         }

@@ -3,7 +3,7 @@
 use std::{
     fs::{File, OpenOptions},
     io,
-    os::unix::fs::OpenOptionsExt,
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::Path,
     rc::Rc,
     sync::Arc,
@@ -83,11 +83,21 @@ impl FileWriter {
     /// # Errors
     ///
     /// The kernel's. What was written since the last sync may then be lost, and a second sync that
-    /// succeeds does not prove otherwise.
+    /// succeeds does not prove otherwise. `NotFound` where the file has no name any more: what is on
+    /// the device is not found there.
     pub async fn sync(&self) -> io::Result<()> {
         let file = Arc::clone(&self.file);
-        self.worker.run(move || file.sync_data()).await?
+        self.worker.run(move || sync(&file)).await?
     }
+}
+
+fn sync(file: &File) -> io::Result<()> {
+    file.sync_data()?;
+    if file.metadata()?.nlink() == 0 {
+        let text = "somebody has removed the file";
+        return Err(io::Error::new(io::ErrorKind::NotFound, text));
+    }
+    Ok(())
 }
 
 fn write(file: &File, offset: u64, gathered: &Gathered, total: usize) -> io::Result<()> {

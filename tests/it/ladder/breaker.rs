@@ -49,6 +49,7 @@ async fn it_opens_after_its_failures_and_makes_no_call_while_open() {
     assert_eq!(transitions(&ledger, "half_open"), 0.0);
     assert_eq!(transitions(&ledger, "closed"), 0.0);
     assert_eq!(logged(&otlp, CHANGED), 1, "{}", otlp.log());
+    assert!(otlp.log().contains("circuit_breaker"), "{}", otlp.log());
     let (code, ready) = otlp.admin("/ready").await;
     assert_eq!(code, 200, "a collector's failure is not this process's");
     let told = format!("collector {}: breaker open", collector.address);
