@@ -1,6 +1,9 @@
 //! What an earlier run has left: trailers are read, and what has none is scanned.
 
-use std::{collections::VecDeque, time::Instant};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Instant,
+};
 
 use bytes::Bytes;
 
@@ -21,11 +24,13 @@ use crate::spool::{
 const TOGETHER: u32 = 4;
 
 /// Segments of an earlier run that are to be looked at.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Recovery {
+    order: ReplayOrder,
     trailers: VecDeque<Look>,
-    /// Those without a trailer: one at a time, after all the others.
-    scans: VecDeque<Look>,
+    /// Those without a trailer: one at a time, after all the others. By name, because trailers are
+    /// read in any order, and what is scanned late is replayed late.
+    scans: BTreeMap<SegmentName, Look>,
     /// Those that could not be read just now.
     later: Vec<(Instant, Look)>,
     under_way: u32,
@@ -62,7 +67,13 @@ impl Recovery {
         if order == ReplayOrder::NewestFirst {
             found.reverse();
         }
-        let mut new = Self::default();
+        let mut new = Self {
+            order,
+            trailers: VecDeque::new(),
+            scans: BTreeMap::new(),
+            later: Vec::new(),
+            under_way: 0,
+        };
         for found in found {
             let may_be_sealed = found.bytes >= 2 * BLOCK && found.bytes.is_multiple_of(BLOCK);
             let look = |step| Look {
@@ -73,7 +84,7 @@ impl Recovery {
             };
             match may_be_sealed {
                 true => new.trailers.push_back(look(Step::Trailer)),
-                false => new.scans.push_back(look(Step::Header)),
+                false => new.will_scan(look(Step::Header)),
             }
         }
         new
@@ -95,20 +106,24 @@ impl Recovery {
         if let Some(look) = self.trailers.pop_front() {
             return Some(look);
         }
-        let is_free = self.under_way == 0;
-        self.scans.pop_front().filter(|_| is_free)
+        if self.under_way > 0 {
+            return None;
+        }
+        let next = match self.order {
+            ReplayOrder::OldestFirst => self.scans.pop_first(),
+            ReplayOrder::NewestFirst => self.scans.pop_last(),
+        };
+        next.map(|(_, look)| look)
+    }
+
+    fn will_scan(&mut self, look: Look) {
+        self.scans.insert(look.name, look);
     }
 }
 
 impl Spool {
     pub(super) fn work_recovery(&mut self, now: Instant) {
         while !self.is_closing && self.recovery.under_way < TOGETHER {
-            if self.recovery.trailers.is_empty()
-                && self.recovery.under_way > 0
-                && self.recovery.next_at().is_none_or(|at| at > now)
-            {
-                return;
-            }
             let Some(look) = self.recovery.next(now) else {
                 return;
             };
@@ -168,7 +183,7 @@ impl Spool {
                     }
                     None => {
                         look.step = Step::Header;
-                        self.recovery.scans.push_back(*look);
+                        self.recovery.will_scan(*look);
                     }
                 }
             }
@@ -235,7 +250,7 @@ impl Spool {
             (Verdict::PartIsLost, Step::Trailer) => {
                 look.step = Step::Header;
                 look.attempts = Attempts::default();
-                self.recovery.scans.push_back(look);
+                self.recovery.will_scan(look);
             }
             (Verdict::PartIsLost, Step::Scan(..)) => self.look(look),
             (Verdict::PartIsLost, _) => {

@@ -5,4 +5,5 @@ mod basics;
 mod crashes;
 mod damage;
 mod model;
+mod order;
 mod rig;
