@@ -273,6 +273,16 @@ impl Delivery {
                 records,
                 is_torn,
             } => self.damaged(&segment.file(), offset, bytes, records, is_torn),
+            Event::Unread {
+                segment,
+                offset,
+                error,
+            } => tracing::warn!(
+                segment = segment.file(),
+                offset,
+                %error,
+                "a segment of an earlier run cannot be read: it is tried again"
+            ),
             Event::Foreign { segment, version } => tracing::warn!(
                 segment = segment.file(),
                 version,

@@ -45,6 +45,16 @@ pub enum Event {
         /// stored is missing then, unless the disk lost what it had synced.
         is_torn: bool,
     },
+    /// A segment of an earlier run, or its marks, could not be read: it is tried again. Told once a
+    /// segment.
+    Unread {
+        /// The segment.
+        segment: SegmentName,
+        /// Where the read began; 0 for its marks.
+        offset: u64,
+        /// How it failed.
+        error: DiskError,
+    },
     /// A segment that this version cannot read. It is left as it is.
     Foreign {
         /// The segment.

@@ -266,10 +266,11 @@ impl Disk {
                 Ok(Done::Nothing)
             }
             Op::ReadMarks { segment } => match self.marks.get(segment) {
-                Some(marks) if !self.random.chance(self.faults.marks) => {
-                    Ok(Done::Bytes(Bytes::from(marks.clone())))
+                Some(_) if self.random.chance(self.faults.marks) => {
+                    Err(error(ErrorKind::Other, "read of marks failed"))
                 }
-                _ => Err(error(ErrorKind::NotFound, "no marks")),
+                Some(marks) => Ok(Done::Bytes(Bytes::from(marks.clone()))),
+                None => Err(error(ErrorKind::NotFound, "no marks")),
             },
             Op::Close { segment } => {
                 if let Some(file) = self.files.get_mut(segment) {

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
+    io::ErrorKind::NotFound,
     time::Instant,
 };
 
@@ -42,6 +43,8 @@ pub(super) struct Look {
     pub name: SegmentName,
     has_marks: bool,
     attempts: Attempts,
+    /// Whether it was told that a read has failed.
+    has_told: bool,
     step: Step,
 }
 
@@ -58,6 +61,19 @@ enum Step {
 enum Found {
     Sealed(Trailer),
     Unsealed { salt: u64 },
+}
+
+impl Look {
+    /// What it reads next of a segment of this length: offset and length; of marks all there is.
+    /// `None` when a scan is over.
+    fn wants(&self, segment_bytes: u64) -> Option<(u64, usize)> {
+        match &self.step {
+            Step::Trailer => Some((segment_bytes.saturating_sub(BLOCK), length(BLOCK))),
+            Step::Header => Some((0, length(BLOCK))),
+            Step::Marks(_) => Some((0, 0)),
+            Step::Scan(_, scanning, _) => scanning.wants(),
+        }
+    }
 }
 
 impl Recovery {
@@ -80,6 +96,7 @@ impl Recovery {
                 name: found.name,
                 has_marks: found.has_marks,
                 attempts: Attempts::default(),
+                has_told: false,
                 step,
             };
             match may_be_sealed {
@@ -136,19 +153,16 @@ impl Spool {
         let Some(segment) = self.segments.get(&look.name).filter(|it| !it.is_condemned) else {
             return;
         };
-        let name = look.name;
-        let read = |offset, bytes| Op::Read {
-            segment: name,
-            offset,
-            bytes,
+        let Some((offset, bytes)) = look.wants(segment.bytes) else {
+            return self.scan_is_over(look);
         };
-        let op = match &look.step {
-            Step::Trailer => read(segment.bytes.saturating_sub(BLOCK), length(BLOCK)),
-            Step::Header => read(0, length(BLOCK)),
-            Step::Marks(_) => Op::ReadMarks { segment: name },
-            Step::Scan(_, scanning, _) => match scanning.wants() {
-                Some((offset, bytes)) => read(offset, bytes),
-                None => return self.scan_is_over(look),
+        let segment = look.name;
+        let op = match look.step {
+            Step::Marks(_) => Op::ReadMarks { segment },
+            _ => Op::Read {
+                segment,
+                offset,
+                bytes,
             },
         };
         self.recovery.under_way += 1;
@@ -168,8 +182,9 @@ impl Spool {
         }
         let bytes = match result {
             Ok(bytes) => bytes,
-            // Without marks everything is replayed: twice rather than not at all.
-            Err(_) if matches!(look.step, Step::Marks(_)) => Bytes::new(),
+            Err(error) if matches!(look.step, Step::Marks(_)) && error.kind == NotFound => {
+                Bytes::new()
+            }
             Err(error) => return self.look_failed(*look, &error, now),
         };
         look.attempts = Attempts::default();
@@ -194,7 +209,7 @@ impl Spool {
                 }
                 Err(error) => self.has_no_header(name, error),
             },
-            Step::Marks(found) => self.marks_are_read(name, found, &bytes),
+            Step::Marks(_) => self.marks_are_read(*look, &bytes),
             Step::Scan(salt, mut scanning, marks) => {
                 scanning.take(&bytes);
                 look.step = Step::Scan(salt, scanning, marks);
@@ -204,38 +219,41 @@ impl Spool {
     }
 
     fn look_at_marks(&mut self, look: Look) {
-        match look {
-            Look {
-                step: Step::Marks(found),
-                has_marks: false,
-                name,
-                ..
-            } => self.marks_are_read(name, found, &[]),
-            look => self.look(look),
+        match look.has_marks {
+            true => self.look(look),
+            false => self.marks_are_read(look, &[]),
         }
     }
 
-    fn marks_are_read(&mut self, name: SegmentName, found: Found, bytes: &[u8]) {
-        match found {
-            Found::Sealed(trailer) => {
+    fn marks_are_read(&mut self, look: Look, bytes: &[u8]) {
+        match look.step {
+            Step::Marks(Found::Sealed(trailer)) => {
                 let marks = Marks::decode(bytes, trailer.salt);
                 self.found_sealed(&trailer, marks);
             }
-            Found::Unsealed { salt } => {
-                let end = self.segments.get(&name).map_or(0, |it| it.bytes);
+            Step::Marks(Found::Unsealed { salt }) => {
+                let end = self.segments.get(&look.name).map_or(0, |it| it.bytes);
                 let scanning = Scanning::new(Scanner::new(salt, end));
                 self.look(Look {
-                    name,
-                    has_marks: false,
                     attempts: Attempts::default(),
                     step: Step::Scan(salt, scanning, Marks::decode(bytes, salt)),
+                    ..look
                 });
             }
+            _ => {}
         }
     }
 
     fn look_failed(&mut self, mut look: Look, error: &DiskError, now: Instant) {
         self.wants_probe = true;
+        if !std::mem::replace(&mut look.has_told, true) {
+            let length = self.segments.get(&look.name).map_or(0, |it| it.bytes);
+            self.events.push_back(Event::Unread {
+                segment: look.name,
+                offset: look.wants(length).map_or(0, |(offset, _)| offset),
+                error: error.clone(),
+            });
+        }
         let successes = self.successes;
         let verdict = match &mut look.step {
             Step::Scan(_, scanning, _) => scanning.failed(error, successes, now),
@@ -252,6 +270,8 @@ impl Spool {
                 look.attempts = Attempts::default();
                 self.recovery.will_scan(look);
             }
+            // Damaged. Without marks everything is replayed: twice rather than not at all.
+            (Verdict::PartIsLost, Step::Marks(_)) => self.marks_are_read(look, &[]),
             (Verdict::PartIsLost, Step::Scan(..)) => self.look(look),
             (Verdict::PartIsLost, _) => {
                 // What is behind a head that cannot be read may be whole: it is not given up.

@@ -7,3 +7,4 @@ mod damage;
 mod model;
 mod order;
 mod rig;
+mod unread;

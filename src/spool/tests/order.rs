@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    super::{DiskError, Op, ReplayOrder, sim::Disk},
+    super::{Op, ReplayOrder, sim::Disk},
     rig::{Rig, settings},
 };
 
@@ -65,13 +65,7 @@ fn a_trailer_that_is_read_late_does_not_put_its_segment_behind_the_others() {
 #[test]
 fn a_trailer_that_is_read_again_does_not_put_its_segment_behind_the_others() {
     let mut rig = lives(ReplayOrder::OldestFirst, |_| true);
-    let (id, _) = rig.given.pop_front().unwrap();
-    let error = DiskError {
-        kind: std::io::ErrorKind::Other,
-        text: "as the test wants it".to_owned(),
-    };
-    rig.spool.done(id, Err(error), rig.now);
-    rig.ask();
+    rig.fail(0);
     // All other trailers are read, and the oldest of the others is being scanned.
     let is_head = |op: &Op| matches!(op, Op::Read { offset: 0, .. });
     while !rig.given.iter().any(|(_, op)| is_head(op)) {

@@ -145,6 +145,19 @@ impl Rig {
         self.ask();
     }
 
+    /// One of the given operations fails, and the error is what this returns.
+    pub fn fail(&mut self, which: usize) -> DiskError {
+        let (id, _) = self.given.remove(which).unwrap();
+        let error = DiskError {
+            kind: std::io::ErrorKind::Other,
+            text: "as the test wants it".to_owned(),
+        };
+        self.spool.done(id, Err(error.clone()), self.now);
+        self.hear();
+        self.ask();
+        error
+    }
+
     /// Performs what is given until nothing is.
     pub fn run(&mut self) {
         self.ask();
