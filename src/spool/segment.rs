@@ -73,6 +73,11 @@ impl Segment {
         }
     }
 
+    /// Whether records were stored in it, or found.
+    pub const fn has_data(&self) -> bool {
+        self.newest > 0
+    }
+
     /// Somebody works on a record.
     pub fn hold(&mut self, signal: usize, items: u64) {
         self.held += 1;

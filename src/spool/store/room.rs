@@ -232,6 +232,10 @@ impl Spool {
         self.removal.under_way -= 1;
         let Some(error) = error else {
             self.removal.trouble = None;
+            let has_data = self.segments.get(&name).is_some_and(Segment::has_data);
+            if has_data {
+                self.writer.room_has_come(now);
+            }
             self.forget(name);
             return;
         };

@@ -89,6 +89,15 @@ impl Writer {
         self.next_group_at.filter(|_| is_pausing)
     }
 
+    /// Data was removed: a disk that was full is tried at once.
+    pub fn room_has_come(&mut self, now: Instant) {
+        if let Some(trouble) = &mut self.trouble
+            && trouble.error.kind == ErrorKind::StorageFull
+        {
+            trouble.until = trouble.until.min(now);
+        }
+    }
+
     pub fn active(&self) -> Option<SegmentName> {
         self.active.map(|it| it.name)
     }

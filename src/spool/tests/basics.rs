@@ -360,6 +360,38 @@ fn a_vanished_disk_counts_nothing_as_damaged_and_comes_back() {
 }
 
 #[test]
+fn a_disk_that_was_full_is_tried_as_soon_as_data_is_removed_and_else_when_its_time_has_come() {
+    let mut rig = Rig::new(settings(), 1);
+    rig.disk.capacity = 100 << 10;
+    let mut number = 0;
+    // Failure upon failure, until the disk is left alone for half a minute.
+    loop {
+        match rig.append(number, 3_000) {
+            Err(Refused::Broken { retry_in, .. }) if retry_in.as_secs() < 30 => rig.pass(retry_in),
+            Err(_) => break,
+            Ok(()) => number += 1,
+        }
+        rig.run();
+    }
+    let broken = |rig: &mut Rig| matches!(rig.append(number, 100), Err(Refused::Broken { .. }));
+    rig.pass(Duration::from_secs(10));
+    rig.run();
+    assert!(broken(&mut rig), "what came to nothing is no room");
+    let places: Vec<_> = rig.stored.values().copied().collect();
+    for place in places {
+        assert!(broken(&mut rig));
+        rig.spool.settle(place);
+        rig.run();
+        if !broken(&mut rig) {
+            rig.run();
+            assert!(rig.stored.contains_key(&number), "at once");
+            return;
+        }
+    }
+    panic!("a segment is removed, and the disk is not tried");
+}
+
+#[test]
 fn only_signals_that_are_asked_for_are_replayed() {
     let mut rig = Rig::new(settings(), 1);
     for number in 0..400 {
