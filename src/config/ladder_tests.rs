@@ -55,6 +55,31 @@ fn every_key_of_the_guides_file_acts() {
 }
 
 #[test]
+fn a_variable_takes_a_list_as_a_file_writes_it() {
+    let lists = [
+        (
+            "OTLP_GRACEFUL_DEGRADATION_STRATEGIES",
+            "[\"use_cache\", 'reduce_quality']",
+        ),
+        (
+            "OTLP_GRACEFUL_DEGRADATION_TRIGGER_CONDITIONS",
+            "[{ type = \"high_error_rate\", threshold = 0.25 }, 'high_latency=5s']",
+        ),
+        ("OTLP_ENDPOINT", "['http://one:4317', \"http://two:4317\"]"),
+    ];
+    let text = "[graceful_degradation]\nenabled = true\n[spool]\ndirectory = '/s'";
+    let config = load_with("a.toml", text, &lists).unwrap().config;
+    let degradation = config.degradation;
+    assert!(degradation.use_cache && degradation.reduce_quality && !degradation.use_fallback);
+    assert_eq!(degradation.high_error_rate, Some(0.25));
+    assert_eq!(degradation.high_latency, Some(Duration::from_secs(5)));
+    assert_eq!(config.export.endpoints.len(), 2);
+    let not_a_list = [("OTLP_ENDPOINT", "['http://one:4317']\nx = 1")];
+    let errors = load_with("a.toml", "", &not_a_list).unwrap_err();
+    assert!(errors.to_string().contains("OTLP_ENDPOINT"), "{errors}");
+}
+
+#[test]
 fn the_guides_file_as_it_stands_starts_and_says_what_it_lacks() {
     let loaded = load_with("a.yaml", GUIDE, &[]).unwrap();
     let degradation = loaded.config.degradation;

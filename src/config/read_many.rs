@@ -1,6 +1,6 @@
 //! Values of a key that hold more than one text: URLs, words, headers, triggers.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use http::HeaderName;
 
@@ -12,6 +12,7 @@ use super::{
     schema::Key,
     shown::Shown,
     source::Origin,
+    toml_file,
     tree::{Entry, Node, Tree},
     units::parse_duration,
     url,
@@ -45,6 +46,7 @@ impl Reader<'_> {
 
     /// The texts of a list, or of one text with commas.
     fn texts(&mut self, node: &Node) -> Option<Vec<(String, Origin)>> {
+        let node = &*as_list(node);
         let mut texts = Vec::new();
         let nodes = match &node.value {
             Tree::List(nodes) => nodes.as_slice(),
@@ -210,6 +212,7 @@ impl Reader<'_> {
 
     /// The triggers as `type=threshold`, from a list of either or a text with commas.
     fn trigger_texts(&mut self, node: &Node) -> Option<Vec<(String, Origin)>> {
+        let node = &*as_list(node);
         let Tree::List(nodes) = &node.value else {
             return self.texts(node);
         };
@@ -237,6 +240,16 @@ impl Reader<'_> {
             texts.push((format!("{kind}={threshold}"), node.origin.clone()));
         }
         Some(texts)
+    }
+}
+
+/// A list that a variable or a flag gives in the form of a file.
+fn as_list(node: &Node) -> Cow<'_, Node> {
+    match &node.value {
+        Tree::Scalar(text) if text.starts_with('[') => {
+            toml_file::list(text, &node.origin).map_or(Cow::Borrowed(node), Cow::Owned)
+        }
+        _ => Cow::Borrowed(node),
     }
 }
 

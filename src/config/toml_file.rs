@@ -23,7 +23,7 @@ pub fn parse(file: &Arc<SourceFile>) -> Result<Node, Errors> {
         Ok(table) => {
             let origin = origin(file, table.span());
             Ok(Node {
-                value: entries(file, table.get_ref()),
+                value: entries(&|span| self::origin(file, span), table.get_ref()),
                 origin,
             })
         }
@@ -47,17 +47,26 @@ fn origin(file: &Arc<SourceFile>, span: Range<usize>) -> Origin {
     Origin::File(Place::from_bytes(file, span.start, span.end))
 }
 
-fn entries(file: &Arc<SourceFile>, table: &DeTable<'_>) -> Tree {
+/// A list as TOML writes it, of a text that stands elsewhere; `None` where it is none.
+pub fn list(text: &str, origin: &Origin) -> Option<Node> {
+    let text = format!("list = {text}");
+    let table = DeTable::parse(&text).ok()?;
+    let value = table.get_ref().get("list")?;
+    let is_list = matches!(value.get_ref(), DeValue::Array(_)) && table.get_ref().len() == 1;
+    is_list.then(|| node(&|_| origin.clone(), value))
+}
+
+fn entries(origin: &dyn Fn(Range<usize>) -> Origin, table: &DeTable<'_>) -> Tree {
     let entry = |(name, value): (&Spanned<_>, &Spanned<_>)| Entry {
         name: String::from(AsRef::<str>::as_ref(name.get_ref())),
-        origin: origin(file, name.span()),
-        node: node(file, value),
+        origin: origin(name.span()),
+        node: node(origin, value),
     };
     Tree::Table(table.iter().map(entry).collect())
 }
 
 // The depth of the recursion is bounded by the parser, which refuses more than 80 levels.
-fn node(file: &Arc<SourceFile>, value: &Spanned<DeValue<'_>>) -> Node {
+fn node(origin: &dyn Fn(Range<usize>) -> Origin, value: &Spanned<DeValue<'_>>) -> Node {
     let tree = match value.get_ref() {
         DeValue::String(text) => Tree::Scalar(text.to_string()),
         DeValue::Integer(number) => {
@@ -69,12 +78,12 @@ fn node(file: &Arc<SourceFile>, value: &Spanned<DeValue<'_>>) -> Node {
         DeValue::Boolean(flag) => Tree::Scalar(flag.to_string()),
         DeValue::Datetime(time) => Tree::Scalar(time.to_string()),
         DeValue::Array(values) => {
-            Tree::List(values.iter().map(|value| node(file, value)).collect())
+            Tree::List(values.iter().map(|value| node(origin, value)).collect())
         }
-        DeValue::Table(table) => entries(file, table),
+        DeValue::Table(table) => entries(origin, table),
     };
     Node {
         value: tree,
-        origin: origin(file, value.span()),
+        origin: origin(value.span()),
     }
 }
