@@ -53,9 +53,10 @@ proof-test: ## Thirty kills in each safe mode and a few power cuts, and that the
 	$(CARGO) build --locked --workspace
 	for mode in $(SAFE); do $(PROVE) kill --kills 30 --acknowledge "$$mode"; done
 	$(PROVE) power-cut --cuts 5 --acknowledge $(lastword $(SAFE)) || [[ $$? == 3 ]]
-	@# What is acknowledged in memory alone is lost by a kill: a judge that does not see it is none.
+	@# What is acknowledged in memory alone is lost by a kill that comes while a collector is away: a judge that
+	@# does not see it is none. Few kills may all come at another time.
 	dir=$$(mktemp -d); trap 'rm -r "$$dir"' EXIT; \
-	found=$$($(PROVE) kill --kills 5 --acknowledge queued --dir "$$dir" 2>&1 || [[ $$? == 1 ]]); \
+	found=$$($(PROVE) kill --kills 30 --acknowledge queued --dir "$$dir" 2>&1 || [[ $$? == 1 ]]); \
 	[[ $$found == *"acknowledged items were lost"* ]] || { echo "the judge found no loss: $$found"; exit 1; }
 
 kills: ## A thousand kills under load in each safe mode (KILLS=1000); kept in proofs/ledger.csv.
