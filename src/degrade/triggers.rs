@@ -140,6 +140,13 @@ impl Triggers {
         self.active
     }
 
+    /// Whether time alone may change what [`Triggers::evaluate`] finds: calls leave the window, and
+    /// calm has to last.
+    #[must_use]
+    pub const fn depends_on_time(&self) -> bool {
+        self.active.is_some() || !self.window.is_empty()
+    }
+
     /// What is reason enough to start.
     fn cause(&mut self, open_breakers: bool, now: Instant) -> Option<Why> {
         if open_breakers {

@@ -58,6 +58,11 @@ impl<T: Tally> Sliding<T> {
         &self.sum
     }
 
+    /// The sum over the window that ended when it was last looked at.
+    pub(super) const fn last_sum(&self) -> &T {
+        &self.sum
+    }
+
     /// Forgets everything.
     pub(super) fn clear(&mut self) {
         self.sum.clear();
@@ -180,6 +185,12 @@ impl Window {
     /// The calls and failures up to `now`.
     pub fn counts(&mut self, now: Instant) -> Counts {
         self.calls.sum(now).0
+    }
+
+    /// Whether there were no calls, as of the last look.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.calls.last_sum().0.calls == 0
     }
 
     /// The time that 95 of 100 calls stayed within, to about 3 %; `None` without calls.

@@ -10,6 +10,7 @@ use super::{Delivery, parcel::Parcel, queue::Queue};
 use crate::{
     outcome::{Outcome, Reason, Refusal},
     signal::Signal,
+    spool::Spool,
 };
 
 /// How far a deadline may be away to be waited for.
@@ -50,11 +51,15 @@ impl Deadlines {
 }
 
 impl Delivery {
-    /// When requests whose deadlines have passed are to be let go, where that is near:
-    /// [`Delivery::next_at`] tells it too, so whoever sleeps until that has to hear of a sooner one.
+    /// When that is due which a request may bring nearer: a deadline, the end of the pause in which
+    /// records gather for the disk, a look at a disk that takes data again. [`Delivery::next_at`]
+    /// tells it too, so whoever sleeps until that has to hear of a change.
     #[must_use]
-    pub fn next_deadline(&self, now: Instant) -> Option<Instant> {
-        self.deadlines.next_at(now)
+    pub fn urgent_at(&self, now: Instant) -> Option<Instant> {
+        let group = self.spooling.spool().and_then(Spool::next_group_at);
+        let group = group.filter(|at| *at > now);
+        let times = [self.deadlines.next_at(now), group, self.tick_due];
+        times.into_iter().flatten().min()
     }
 
     /// Finds out whether a deadline is near, once a second or so.

@@ -214,9 +214,10 @@ impl Destination {
         self.breaker.tick(now);
     }
 
-    pub(super) fn next_at(&self, now: Instant) -> Option<Instant> {
+    /// When something is to be done that was not `seen` to be due.
+    pub(super) fn next_at(&self, seen: Instant, now: Instant) -> Option<Instant> {
         let probe = (!self.is_probed).then(|| self.next_probe_at(now));
-        let over = self.pause.until.filter(|until| *until > now);
+        let over = self.pause.until.filter(|until| *until > seen);
         [self.breaker.next_at(), probe, over]
             .into_iter()
             .flatten()

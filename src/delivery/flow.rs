@@ -243,6 +243,7 @@ impl Delivery {
         } = sent;
         let (signal, taken) = (parcel.signal(), now.saturating_duration_since(at));
         self.is_stirred = true;
+        self.has_news = true;
         self.answered_at = now;
         if parcel.is_replayed {
             self.spooling.in_flight -= 1;

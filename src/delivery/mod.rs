@@ -146,6 +146,8 @@ pub struct Delivery {
     signals_turn: usize,
     triggers: [Triggers; 4],
     triggers_at: Instant,
+    /// What the conditions of degradation are read from may have changed since.
+    has_news: bool,
     queues: [Queue; 4],
     retries: BTreeMap<(Instant, u64), Parcel>,
     retries_made: u64,
@@ -162,6 +164,10 @@ pub struct Delivery {
     unfilled_at: [Option<Instant>; 4],
     /// When a queue whose head may not go now is to be looked at again.
     blocked_until: [Option<Instant>; 4],
+    /// What had become due by then was looked at.
+    ticked_at: Instant,
+    /// Open batches have another way than they had.
+    tick_due: Option<Instant>,
     is_stirred: bool,
     /// Every collector may be called, and nothing is degraded.
     is_clear: bool,
@@ -228,6 +234,7 @@ impl Delivery {
             signals_turn: 0,
             triggers: [(); 4].map(|()| Triggers::new(&config.degradation, &config.circuit_breaker)),
             triggers_at: now,
+            has_news: false,
             queues: Default::default(),
             retries: BTreeMap::new(),
             retries_made: 0,
@@ -242,6 +249,8 @@ impl Delivery {
             answered_at: now,
             unfilled_at: [None; 4],
             blocked_until: [None; 4],
+            ticked_at: now,
+            tick_due: None,
             is_stirred: true,
             is_clear: true,
             is_draining: false,
@@ -394,6 +403,7 @@ impl Delivery {
     /// What a probe came to.
     pub fn probed(&mut self, collector: usize, probe: Probe, now: Instant) {
         self.is_stirred = true;
+        self.has_news = true;
         self.metrics
             .collector_probed(collector, report::result_of(&probe));
         let why = match &probe {

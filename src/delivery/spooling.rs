@@ -128,6 +128,12 @@ impl Spooling {
         self.spool.is_some() && is_refusing.is_none_or(|(_, until)| now >= *until)
     }
 
+    /// When the disk is asked again, as far as that was not `seen` to be due.
+    pub(super) fn takes_again_at(&self, seen: Instant) -> Option<Instant> {
+        let until = self.refusing.as_ref().map(|(_, until)| *until);
+        until.filter(|until| *until > seen)
+    }
+
     pub(super) fn settle(&mut self, place: Place) {
         if let Some(spool) = &mut self.spool {
             spool.settle(place);
@@ -171,10 +177,11 @@ impl Spooling {
         }
     }
 
-    pub(super) fn next_at(&self, now: Instant) -> Option<Instant> {
+    /// When something is to be done that was not `seen` to be due.
+    pub(super) fn next_at(&self, seen: Instant) -> Option<Instant> {
         let spool = self.spool.as_ref()?;
         let waits = self.is_held_back || self.replayed.iter().any(|queue| !queue.is_empty());
-        let replay = (waits && self.next_at > now).then_some(self.next_at);
+        let replay = (waits && self.next_at > seen).then_some(self.next_at);
         spool.next_at().into_iter().chain(replay).min()
     }
 

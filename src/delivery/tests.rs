@@ -269,3 +269,30 @@ fn what_was_read_back_and_is_cut_stays_apart_from_what_is_live() {
     assert_eq!((account.stored, account.delivered), (0, 3));
     assert!(rig.delivery.is_empty());
 }
+
+#[test]
+fn what_becomes_due_after_a_look_at_it_is_told() {
+    let mut config = queued();
+    config.retry.errors.temporary = false;
+    let mut rig = Rig::new(&config, true);
+    drop(rig.submit());
+    rig.passes(SECOND, false);
+    let reason = Reason::Collector(Code::ResourceExhausted);
+    let refusal = Refusal::retryable(reason, 20 * SECOND, "not now");
+    rig.answers(Attempt::Answered(Outcome::Refused(refusal)));
+    let account = rig.metrics.account(Signal::Metrics);
+    assert_eq!((account.waiting, account.stored), (0, 1));
+    rig.passes(20 * SECOND, false);
+    let due = rig
+        .delivery
+        .next_at(rig.now)
+        .expect("it is read back later");
+    assert!(due > rig.now);
+    // Whoever looked just before it was due asks just after it.
+    rig.now = due + MS(1);
+    assert_eq!(rig.delivery.next_at(rig.now), Some(due));
+    rig.delivery.tick(rig.now);
+    rig.act();
+    assert_eq!(rig.sent.len(), 1, "it is read back");
+    assert!(rig.delivery.next_at(rig.now).is_none_or(|at| at > rig.now));
+}

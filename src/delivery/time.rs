@@ -6,7 +6,7 @@ use super::{
     Delivery,
     ladder::{Asked, Way},
 };
-use crate::{batch::BatchKey, metrics::Trigger, signal::Signal};
+use crate::{batch::BatchKey, degrade::Triggers, metrics::Trigger, signal::Signal};
 
 /// How often the conditions of degradation are looked at.
 ///
@@ -22,6 +22,8 @@ impl Delivery {
     /// not merged anyway gains nothing by filling: it goes wherever a collector has room.
     pub fn tick(&mut self, now: Instant) {
         self.is_stirred = true;
+        self.ticked_at = now;
+        self.tick_due = None;
         for destination in &mut self.destinations {
             destination.tick(now);
         }
@@ -77,25 +79,33 @@ impl Delivery {
     }
 
     /// When [`Delivery::tick`] has something to do.
+    ///
+    /// The clock goes on between a look at what is due and this: what has become due since is told
+    /// too, or nobody would look at it again.
     #[must_use]
     pub fn next_at(&self, now: Instant) -> Option<Instant> {
+        let seen = self.ticked_at;
         let unfilled = self.unfilled_at.into_iter().flatten();
         let due = self.batcher.next_due();
-        let gathered = due.and_then(|_| unfilled.filter(|at| *at > now).min());
+        let gathered = due.and_then(|_| unfilled.filter(|at| *at > seen).min());
         let retry = self.retries.first_key_value().map(|((at, _), _)| *at);
         let blocked = self.blocked_until.into_iter().flatten().min();
         let destinations = self.destinations.iter();
         let destination = destinations
-            .filter_map(|destination| destination.next_at(now))
+            .filter_map(|destination| destination.next_at(seen, now))
             .min();
-        let is_degraded = self
-            .triggers
-            .iter()
-            .any(|triggers| triggers.active().is_some());
-        let trigger = is_degraded.then(|| self.triggers_at + TRIGGERS_INTERVAL);
-        let spool = self.spooling.next_at(now);
+        let mut triggers = self.triggers.iter();
+        let is_judged = self.has_news || triggers.any(Triggers::depends_on_time);
+        let is_judged = is_judged && self.degradation.enabled;
+        let trigger = is_judged.then(|| self.triggers_at + TRIGGERS_INTERVAL);
+        let spool = self.spooling.next_at(seen);
+        // What waits for a collector may go to a disk that takes data again.
+        let is_waiting = self.queues.iter().any(|queue| !queue.is_empty());
+        let disk = self.spooling.takes_again_at(seen);
+        let disk = disk.filter(|_| is_waiting);
         let deadline = self.deadlines.next_at(now);
         let times = [
+            self.tick_due,
             due,
             gathered,
             retry,
@@ -103,6 +113,7 @@ impl Delivery {
             destination,
             trigger,
             spool,
+            disk,
             deadline,
         ];
         times.into_iter().flatten().min()
@@ -113,6 +124,7 @@ impl Delivery {
             return;
         }
         self.triggers_at = now;
+        self.has_news = false;
         for signal in Signal::ALL {
             let mut route = self.routes[signal.index()].iter();
             let is_out = route.all(|collector| self.destinations[*collector].is_out(now));

@@ -69,21 +69,21 @@ impl Pipeline {
     /// Takes a request.
     pub(super) fn submit(self: &Rc<Self>, request: ExportRequest) -> Ack {
         let key = request.key();
-        let (ack, is_news, has_work) = {
+        let now = rt::now();
+        let (ack, was_open, urgent, has_work) = {
             let mut delivery = self.delivery.borrow_mut();
-            let now = rt::now();
             let was_open = delivery.is_open(&key);
-            let deadline = delivery.next_deadline(now);
+            let urgent = delivery.urgent_at(now);
             let ack = delivery.submit(request, now);
-            let has_opened = !was_open && delivery.is_open(&key);
-            let is_sooner = delivery.next_deadline(now) != deadline;
-            (ack, has_opened || is_sooner, delivery.has_work())
+            (ack, was_open, urgent, delivery.has_work())
         };
         if has_work {
             self.pump();
         }
-        // The flusher has to hear of a batch once, and of a deadline; then it watches over them.
-        if is_news {
+        // The flusher has to hear of a batch once, and of a time; then it watches over them.
+        let delivery = self.delivery.borrow();
+        let has_opened = !was_open && delivery.is_open(&key);
+        if has_opened || delivery.urgent_at(now) != urgent {
             self.flush.notify();
         }
         ack
@@ -176,7 +176,7 @@ impl Pipeline {
         self.hold_back();
         let mut delivery = self.delivery.borrow_mut();
         delivery.sweep(rt::now());
-        if delivery.next_deadline(rt::now()).is_some() {
+        if delivery.urgent_at(rt::now()).is_some() {
             self.flush.notify();
         }
     }

@@ -282,7 +282,10 @@ impl World {
     fn happens(&mut self, event: Event) {
         self.tell(&event);
         match event {
-            Event::Arrives => self.arrives(),
+            Event::Arrives => {
+                self.arrives();
+                return self.law_of_sleep();
+            }
             Event::Goes(id) => return self.books.goes(id),
             Event::Answers(sent) => self.answers(sent),
             Event::Probed(collector) => {
@@ -322,6 +325,15 @@ impl World {
             actions += 1;
             assert!(actions < AT_ONCE_MAX, "actions without an end: {action:?}");
             self.perform(action);
+            self.time_passes();
+        }
+    }
+
+    /// Now and then the clock goes on between two calls: what is due by then must not be lost.
+    fn time_passes(&mut self) {
+        if self.random.chance(50) {
+            let lateness = between(&mut self.random, 0, 5);
+            self.now += lateness;
         }
     }
 
@@ -386,7 +398,7 @@ impl World {
         for id in self.books.waiting().to_vec() {
             self.law_of_deadlines(id);
         }
-        if self.delivery.next_deadline(self.now).is_some() {
+        if self.delivery.urgent_at(self.now).is_some() {
             self.flush_soon();
         }
     }
@@ -395,18 +407,32 @@ impl World {
         self.flush_at = None;
         self.wake_at = None;
         self.delivery.tick(self.now);
+        self.time_passes();
         self.pump();
         self.wakes();
     }
 
     /// The flusher goes to sleep.
     fn wakes(&mut self) {
+        self.time_passes();
         let next_at = self.delivery.next_at(self.now);
-        if self.flush_at.is_none()
-            && let Some(at) = next_at
-        {
-            assert!(at > self.now, "it is due at once, again and again");
-        }
         self.wake_at = next_at.map(|at| at.max(self.now));
+        self.law_of_sleep();
+    }
+
+    /// Who sleeps has nothing to do: being woken for nothing finds nothing. Deadlines aside, which
+    /// are looked at a little late on purpose.
+    fn law_of_sleep(&mut self) {
+        let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= self.now);
+        let is_awake = self.flush_at.is_some() || is_due(self.wake_at);
+        if !is_awake && self.plan.deadlines == 0 && self.random.chance(100) {
+            self.delivery.tick(self.now);
+            let overslept = self.delivery.next_action(self.now);
+            assert!(
+                overslept.is_none(),
+                "it sleeps with work to do: {overslept:.60?} {:#?}",
+                self.open()
+            );
+        }
     }
 }

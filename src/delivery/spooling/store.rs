@@ -56,7 +56,10 @@ impl Delivery {
         };
         match spool.append(record, now) {
             Ok(ticket) => {
-                self.spooling.refusing = None;
+                if self.spooling.refusing.take().is_some() {
+                    // What waits for a collector may go to the disk now.
+                    self.tick_due = Some(now);
+                }
                 self.spooling.storing.insert(ticket, storing);
             }
             Err(refused) => {

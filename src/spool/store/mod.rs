@@ -183,18 +183,22 @@ impl Spool {
         let second = (self.has_marks_to_write() || !self.settings.age_max.is_zero())
             .then_some(self.next_second);
         let mended = self.writer.trouble.as_ref().map(|it| it.until);
-        [
+        let times = [
             second.filter(|_| !self.segments.is_empty()),
             mended.filter(|_| !self.is_closing),
             self.writer.pauses_until(),
-            self.recovery.next_at(),
-            self.replayer.next_at(),
             self.removal.next_at(),
-        ]
-        .into_iter()
-        .flatten()
-        .filter(|at| *at > self.ticked_at)
-        .min()
+        ];
+        // One that has passed must not hide one that is to come.
+        let times = times.into_iter().flatten().chain(self.recovery.times());
+        let times = times.chain(self.replayer.times());
+        times.filter(|at| *at > self.ticked_at).min()
+    }
+
+    /// When the pause ends in which records gather; `None` where none waits for that.
+    #[must_use]
+    pub fn next_group_at(&self) -> Option<Instant> {
+        self.writer.pauses_until()
     }
 
     /// Time has passed: what was put off until now follows from [`next_op`](Self::next_op).

@@ -112,8 +112,9 @@ impl Recovery {
             || !(self.trailers.is_empty() && self.scans.is_empty() && self.later.is_empty())
     }
 
-    pub fn next_at(&self) -> Option<Instant> {
-        self.later.iter().map(|(at, _)| *at).min()
+    /// When reads that failed are tried again.
+    pub fn times(&self) -> impl Iterator<Item = Instant> {
+        self.later.iter().map(|(at, _)| *at)
     }
 
     fn next(&mut self, now: Instant) -> Option<Look> {

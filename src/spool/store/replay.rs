@@ -109,10 +109,11 @@ impl Replayer {
         }
     }
 
-    pub fn next_at(&self) -> Option<Instant> {
+    /// When reads that failed are tried again.
+    pub fn times(&self) -> impl Iterator<Item = Instant> {
         let doubts = self.doubtful.values().chain(self.unread.values());
         let doubts = doubts.map(|it| it.until);
-        doubts.chain(self.trouble.as_ref().map(|it| it.until)).min()
+        doubts.chain(self.trouble.as_ref().map(|it| it.until))
     }
 }
 

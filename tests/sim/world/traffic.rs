@@ -1,7 +1,7 @@
 //! What senders send, and what collectors answer.
 
 use otlp::{
-    batch::{ExportRequest, Permit},
+    batch::{Ack, ExportRequest, Permit},
     degrade::Probe,
     encoding::Encoding,
     metrics::Transport,
@@ -57,25 +57,39 @@ impl World {
             .then(|| self.now + between(&mut self.random, 1, 5000));
         self.metrics.received(signal, Transport::Grpc, items);
         self.books.sent(signal, items, !is_real, self.now);
-        let ack = self.delivery.submit(
-            ExportRequest {
-                signal,
-                items,
-                encoding,
-                body,
-                bytes,
-                deadline,
-                place: None,
-                headers,
-                permit,
-            },
-            self.now,
-        );
+        let request = ExportRequest {
+            signal,
+            items,
+            encoding,
+            body,
+            bytes,
+            deadline,
+            place: None,
+            headers,
+            permit,
+        };
+        let ack = self.submit(request);
         self.books.waits(id, deadline, ack);
         if self.random.chance(self.plan.gone) {
             let goes = between(&mut self.random, 0, 3000);
             self.after(goes, Event::Goes(id));
         }
+    }
+
+    /// Hands a request over as a driver does: the flusher hears of it only where it has to.
+    fn submit(&mut self, request: ExportRequest) -> Ack {
+        let key = request.key();
+        let was_open = self.delivery.is_open(&key);
+        let urgent = self.delivery.urgent_at(self.now);
+        let ack = self.delivery.submit(request, self.now);
+        if self.delivery.has_work() {
+            self.pump();
+        }
+        let has_opened = !was_open && self.delivery.is_open(&key);
+        if has_opened || self.delivery.urgent_at(self.now) != urgent {
+            self.flush_soon();
+        }
+        ack
     }
 
     /// Whether bodies of a signal are such as can be thinned, and do not say which they are.
