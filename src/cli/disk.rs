@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     config::Config,
+    delivery::ReplayRate,
     metrics::{ShardMetrics, SpoolState, SpoolStatus},
     rt,
     shard::SpoolSetup,
@@ -29,6 +30,7 @@ pub(super) fn divide(
     let directory = Arc::new(directory);
     let count = u64::try_from(shards).unwrap_or(1).max(1);
     let settings = Settings::new(spool, count);
+    let replay_rate = Arc::new(ReplayRate::new(spool.replay_rate, rt::now()));
     for metrics in metrics {
         metrics.set_spool_max(settings.bytes_max);
         metrics.post(|board| {
@@ -45,7 +47,7 @@ pub(super) fn divide(
             directory: Arc::clone(&directory),
             found,
             settings,
-            replay_rate: spool.replay_rate.div_ceil(count),
+            replay_rate: Arc::clone(&replay_rate),
         })
     });
     Ok(setups.collect())

@@ -61,6 +61,7 @@ use destination::{Destination, SMALL_PER_PLACE};
 use ladder::{Asked, Way};
 use parcel::Parcel;
 use queue::Queue;
+pub use spooling::ReplayRate;
 use spooling::{Spooling, Then};
 
 /// Sealed batches that wait at most before the shard stops reading.
@@ -117,11 +118,19 @@ pub struct Lent {
     pub budget: Rc<Budget>,
     /// Makes delays differ.
     pub jitter: Jitter,
-    /// The shard's part of the disk, where the configuration asks for one, and the bytes that it
-    /// may hold.
-    pub spool: Option<(Spool, u64)>,
-    /// Bytes that this shard may read back from the disk in a second; 0: no bound.
-    pub replay_rate: u64,
+    /// The shard's part of the disk, where the configuration asks for one.
+    pub spool: Option<LentSpool>,
+}
+
+/// A shard's part of the disk.
+#[derive(Debug)]
+pub struct LentSpool {
+    /// What is written and read.
+    pub spool: Spool,
+    /// Bytes that it may hold.
+    pub bytes_max: u64,
+    /// How fast all shards together read back.
+    pub replay_rate: Arc<ReplayRate>,
 }
 
 /// The requests of a shard that have no outcome yet.
@@ -202,7 +211,6 @@ impl Delivery {
             budget,
             jitter,
             spool,
-            replay_rate,
         } = lent;
         let mut delivery = Self {
             acknowledge: config.acknowledge,
@@ -241,7 +249,7 @@ impl Delivery {
             in_flight: Slab::new(),
             under_way: [0; 4],
             deadlines: Deadlines::default(),
-            spooling: Spooling::new(config, spool, replay_rate, now),
+            spooling: Spooling::new(config, spool, now),
             metrics,
             budget,
             jitter,

@@ -146,7 +146,6 @@ mod tests {
             budget: Rc::clone(&budget),
             jitter: Jitter::new(1),
             spool: None,
-            replay_rate: 0,
         };
         let mut delivery = Delivery::new(&config, lent, now, 0);
         delivery.triggers[Signal::Traces.index()].evaluate(true, now);

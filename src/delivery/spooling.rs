@@ -3,11 +3,12 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    time::{Duration, Instant},
+    sync::Arc,
+    time::Instant,
 };
 
 use super::{
-    Delivery,
+    Delivery, LentSpool,
     parcel::{Origin, Parcel},
 };
 use crate::{
@@ -19,9 +20,11 @@ use crate::{
     signal::Signal,
     spool::{DiskError, Done, Event, Op, OpId, Place, Record, Spool, Ticket, Why},
 };
+pub use rate::ReplayRate;
 use replay::REPLAYED_BYTES;
 use store::failed;
 
+mod rate;
 mod replay;
 mod store;
 
@@ -51,7 +54,7 @@ pub(super) struct Spooling {
     /// so they have no other bound.
     header_sets: HeaderSets,
     bytes_max: u64,
-    rate: u64,
+    rate: Option<Arc<ReplayRate>>,
     next_at: Instant,
     /// Something may be read back once `next_at` is there.
     is_held_back: bool,
@@ -76,16 +79,12 @@ struct Returned {
 }
 
 impl Spooling {
-    /// `bytes_max`: what the disk may hold of this shard. `rate`: bytes that may be read back in a second; 0: no bound.
-    pub(super) fn new(
-        config: &Config,
-        spool: Option<(Spool, u64)>,
-        rate: u64,
-        now: Instant,
-    ) -> Self {
-        let (spool, bytes_max) = spool.unzip();
+    pub(super) fn new(config: &Config, lent: Option<LentSpool>, now: Instant) -> Self {
+        let (bytes_max, rate) = lent.as_ref().map_or((0, None), |lent| {
+            (lent.bytes_max, Some(Arc::clone(&lent.replay_rate)))
+        });
         Self {
-            spool,
+            spool: lent.map(|lent| lent.spool),
             storing: HashMap::new(),
             taken_apart: 0,
             returned: None,
@@ -97,7 +96,7 @@ impl Spooling {
                 config.batch.flush_interval,
             ),
             header_sets: HeaderSets::new(usize::MAX),
-            bytes_max: bytes_max.unwrap_or(0),
+            bytes_max,
             rate,
             next_at: now,
             is_held_back: false,
@@ -227,10 +226,8 @@ impl Spooling {
     /// A batch that was read back goes out: the next one waits as the rate says.
     pub(super) fn went(&mut self, bytes: usize, now: Instant) {
         self.in_flight += 1;
-        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
-        let nanos = bytes.saturating_mul(1_000_000_000).checked_div(self.rate);
-        if let Some(nanos) = nanos {
-            self.next_at = self.next_at.max(now) + Duration::from_nanos(nanos);
+        if let Some(rate) = &self.rate {
+            self.pause(rate.take(bytes, now));
         }
     }
 }

@@ -8,7 +8,7 @@ use std::{
 
 use bytes::{Buf, Bytes};
 
-use super::{Action, Delivery, Lent};
+use super::{Action, Delivery, Lent, LentSpool, ReplayRate};
 use crate::{
     batch::{Ack, Budget, ExportRequest, Permit},
     config::{Acknowledge, Config, Endpoint, HttpVersion, Protocol},
@@ -74,12 +74,16 @@ impl Rig {
             group_pause: Duration::ZERO,
         };
         let spool = Spool::new(settings, 0, 1, &disk.found(), now, 0);
+        let lent_spool = LentSpool {
+            spool,
+            bytes_max: settings.bytes_max,
+            replay_rate: Arc::new(ReplayRate::new(0, now)),
+        };
         let lent = Lent {
             metrics: Arc::clone(&metrics),
             budget: Rc::clone(&budget),
             jitter: Jitter::new(1),
-            spool: has_spool.then_some((spool, settings.bytes_max)),
-            replay_rate: 0,
+            spool: has_spool.then_some(lent_spool),
         };
         Self {
             delivery: Delivery::new(config, lent, now, 0),

@@ -20,7 +20,7 @@ pub use stop::Stop;
 use crate::{
     batch::Budget,
     config::{Acknowledge, Config},
-    delivery::{Delivery, Lent},
+    delivery::{Delivery, Lent, LentSpool, ReplayRate},
     exporter::{Exporter, Shared},
     headers::HeaderSets,
     jitter::Jitter,
@@ -69,8 +69,8 @@ pub struct SpoolSetup {
     pub found: Vec<FoundSegment>,
     /// What the shard may use, and how.
     pub settings: Settings,
-    /// Bytes that it may read back in a second; 0: no bound.
-    pub replay_rate: u64,
+    /// How fast all shards together read back.
+    pub replay_rate: Arc<ReplayRate>,
 }
 
 /// Runs a shard until it is told to stop and has drained, or the drain timeout is up.
@@ -103,7 +103,6 @@ pub async fn run(setup: Setup, on_listening: impl FnOnce()) {
         },
     );
     let (now, unix_nanos) = (rt::now(), unix_nanos());
-    let replay_rate = spool.as_ref().map_or(0, |setup| setup.replay_rate);
     let (spool, disk) = match spool {
         Some(setup) => {
             let disk = match Disk::open(Arc::clone(&setup.directory), index).await {
@@ -114,7 +113,12 @@ pub async fn run(setup: Setup, on_listening: impl FnOnce()) {
                 }
             };
             let spool = open_spool(&setup, index, now, unix_nanos);
-            (Some((spool, setup.settings.bytes_max)), Some(disk))
+            let lent = LentSpool {
+                spool,
+                bytes_max: setup.settings.bytes_max,
+                replay_rate: setup.replay_rate,
+            };
+            (Some(lent), Some(disk))
         }
         None => (None, None),
     };
@@ -123,7 +127,6 @@ pub async fn run(setup: Setup, on_listening: impl FnOnce()) {
         budget: Rc::clone(&budget),
         jitter: Jitter::new(seed(index)),
         spool,
-        replay_rate,
     };
     let delivery = Delivery::new(&config, lent, now, unix_nanos);
     let pipeline = Pipeline::new(

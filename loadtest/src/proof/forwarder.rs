@@ -26,6 +26,10 @@ const LOOK: Duration = Duration::from_millis(20);
 /// How long it has to hold nothing before it counts as drained: longer than a look takes.
 const STILL: Duration = Duration::from_millis(300);
 
+/// How long nothing may be delivered while there is something to deliver, and a collector that takes
+/// it: ten times what a busy machine makes of a pause between two tries.
+const STANDSTILL: Duration = Duration::from_secs(10);
+
 /// When the system says OK.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Acknowledge {
@@ -204,10 +208,12 @@ impl Forwarder {
         }
     }
 
-    /// Waits until it holds nothing, neither in memory nor on disk.
+    /// Waits until it holds nothing, neither in memory nor on disk; an error too where it stands
+    /// still before that.
     pub(super) async fn drained(&mut self, within: Duration) -> anyhow::Result<()> {
         let began = Instant::now();
         let mut since = None;
+        let mut moved = (0.0, began);
         loop {
             let scrape = self.scrape().await?;
             if let Some(wrong) = scrape.unbalanced() {
@@ -218,12 +224,18 @@ impl Forwarder {
             } else if since.get_or_insert_with(Instant::now).elapsed() >= STILL {
                 return Ok(());
             }
+            let held = || {
+                let (waiting, stored) = (scrape.items("waiting"), scrape.items("stored"));
+                format!("{waiting} items in memory and {stored} on disk")
+            };
             if began.elapsed() > within {
-                bail!(
-                    "it still holds {} items in memory and {} on disk after {within:?}",
-                    scrape.items("waiting"),
-                    scrape.items("stored")
-                );
+                bail!("it still holds {} after {within:?}", held());
+            }
+            let delivered = scrape.items("delivered");
+            if delivered > moved.0 || scrape.is_drained() {
+                moved = (delivered, Instant::now());
+            } else if moved.1.elapsed() > STANDSTILL {
+                bail!("it holds {} and delivers none for {STANDSTILL:?}", held());
             }
             sleep(LOOK).await;
         }

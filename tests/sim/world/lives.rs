@@ -8,7 +8,7 @@ use std::{
 
 use otlp::{
     batch::Budget,
-    delivery::{Delivery, Lent},
+    delivery::{Delivery, Lent, LentSpool, ReplayRate},
     jitter::Jitter,
     metrics::{CollectorName, Role, ShardMetrics},
     signal::Signal,
@@ -200,14 +200,17 @@ pub(super) fn process(
     let unix = UNIX + u64::try_from(now.duration_since(start).as_nanos()).unwrap();
     let spool = plan.spool.map(|settings| {
         let spool = Spool::new(settings, 0, random.number(), &disk.found(), now, unix);
-        (spool, settings.bytes_max)
+        LentSpool {
+            spool,
+            bytes_max: settings.bytes_max,
+            replay_rate: Arc::new(ReplayRate::new(plan.config.spool.replay_rate, now)),
+        }
     });
     let lent = Lent {
         metrics: Arc::clone(metrics),
         budget: Rc::clone(budget),
         jitter: Jitter::new(random.number()),
         spool,
-        replay_rate: plan.config.spool.replay_rate,
     };
     Delivery::new(&plan.config, lent, now, unix)
 }
