@@ -53,7 +53,7 @@ fn spool(c: &mut Criterion) {
         on_full: OnFull::Refuse,
         segment_bytes: 64 << 20,
         order: ReplayOrder::OldestFirst,
-        group_pause: Duration::ZERO,
+        commit_delay: Duration::ZERO,
     };
     let mut benches = c.benchmark_group("spool");
     for (name, records) in [("256 KiB", 6), ("4 MiB", 97)] {

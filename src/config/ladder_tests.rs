@@ -117,6 +117,7 @@ fn each_key_of_the_ladder_reaches_its_field() {
         spool.max_bytes = '3GiB'
         spool.max_age = '72h'
         spool.on_full = 'drop_oldest'
+        spool.commit_delay = '3ms'
         spool.segment_bytes = '2MiB'
         spool.replay = 'newest_first'
         spool.replay_rate = 0
@@ -155,6 +156,7 @@ fn each_key_of_the_ladder_reaches_its_field() {
         bytes_max: 3 << 30,
         age_max: Duration::from_secs(72 * 3600),
         on_full: OnFull::DropOldest,
+        commit_delay: Duration::from_millis(3),
         segment_bytes: 2 << 20,
         replay: ReplayOrder::NewestFirst,
         replay_rate: 0,

@@ -71,7 +71,7 @@ impl Rig {
             on_full: OnFull::Refuse,
             segment_bytes: 64 << 10,
             order: ReplayOrder::OldestFirst,
-            group_pause: Duration::ZERO,
+            commit_delay: Duration::ZERO,
         };
         let spool = Spool::new(settings, 0, 1, &disk.found(), now, 0);
         let lent_spool = LentSpool {

@@ -5,13 +5,6 @@ use std::time::Duration;
 use crate::config;
 pub use crate::config::{OnFull, ReplayOrder};
 
-/// How long after the beginning of a group the next one begins, where little waits for it.
-///
-/// - Cost: so much later a sender hears OK, at the most; one that sends seldom hears it at once.
-/// - Source: measured: at 2,000 requests a second it saves a quarter of the processor's work against
-///   1 ms, and that a fifth against none (docs/benchmarks.md).
-const GROUP_PAUSE: Duration = Duration::from_millis(2);
-
 /// What the spool of one shard is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -26,7 +19,7 @@ pub struct Settings {
     /// What is replayed first.
     pub order: ReplayOrder,
     /// How long after the beginning of a group the next one begins, where little waits for it.
-    pub group_pause: Duration,
+    pub commit_delay: Duration,
 }
 
 impl Settings {
@@ -41,7 +34,7 @@ impl Settings {
             // Room is made segment by segment, so there have to be some.
             segment_bytes: config.segment_bytes.min(bytes_max / 4),
             order: config.replay,
-            group_pause: GROUP_PAUSE,
+            commit_delay: config.commit_delay,
         }
     }
 }

@@ -215,6 +215,6 @@ fn spool(random: &mut Random) -> Settings {
             random,
             &[ReplayOrder::OldestFirst, ReplayOrder::NewestFirst],
         ),
-        group_pause: pick(random, &[0, 1, 20].map(Duration::from_millis)),
+        commit_delay: pick(random, &[0, 1, 20].map(Duration::from_millis)),
     }
 }

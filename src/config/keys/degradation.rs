@@ -185,6 +185,22 @@ pub(super) const SPOOL: Section = Section {
             ..KEY
         },
         Key {
+            path: "spool.commit_delay",
+            kind: Kind::Duration {
+                min: Duration::ZERO,
+                max: Duration::from_millis(100),
+                set: |draft, time| draft.config.spool.commit_delay = time,
+            },
+            default: "5ms",
+            doc: "How long after the beginning of a sync to disk the next one begins, so that what \
+                  comes meanwhile shares it; where 256 KiB wait it begins at once, and so it does \
+                  after a silence.",
+            cost: "With acknowledge = \"stored\" a sender hears OK so much later at the most. At \
+                   some hundred requests a second a shorter one costs CPU and syncs: 2ms takes \
+                   half as much CPU again, 0s more.",
+            ..KEY
+        },
+        Key {
             cost: "Space is given back segment by segment; small ones cost more files and syncs.",
             ..bytes(
                 "spool.segment_bytes",

@@ -237,7 +237,7 @@ fn spool(found: &[FoundSegment], salt: u64) -> Spool {
         on_full: OnFull::Refuse,
         segment_bytes: 1 << 20,
         order: ReplayOrder::OldestFirst,
-        group_pause: Duration::ZERO,
+        commit_delay: Duration::ZERO,
     };
     Spool::new(settings, 0, salt, found, rt::now(), 1_000 + salt)
 }

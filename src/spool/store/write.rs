@@ -159,7 +159,7 @@ impl Spool {
             (Some(spot), Some(next)) if !spot.has_room(next) && self.removal.is_expected() => {}
             (Some(spot), next) => {
                 debug_assert!(next.is_none_or(|it| spot.has_room(it)), "it was taken");
-                self.writer.next_group_at = Some(now + self.settings.group_pause);
+                self.writer.next_group_at = Some(now + self.settings.commit_delay);
                 self.write_group(spot);
             }
         }

@@ -60,7 +60,7 @@ fn what_comes_while_a_group_is_written_is_one_group() {
 fn a_group_waits_for_more_unless_much_waits_already() {
     let pause = Duration::from_millis(1);
     let mut rig = Rig::new(settings(), 1);
-    rig.settings.group_pause = pause;
+    rig.settings.commit_delay = pause;
     rig.settings.segment_bytes = 1 << 20;
     rig = rig.restarted(rig.disk.clone());
     rig.append(1, 100).unwrap();

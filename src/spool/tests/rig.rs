@@ -65,7 +65,7 @@ pub fn settings() -> Settings {
         on_full: OnFull::Refuse,
         segment_bytes: 64 << 10,
         order: ReplayOrder::OldestFirst,
-        group_pause: Duration::ZERO,
+        commit_delay: Duration::ZERO,
     }
 }
 
