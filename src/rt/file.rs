@@ -119,8 +119,7 @@ async fn try_file(
     let probe = path.to_owned();
     let about = move || device::known(&fs::metadata(probe)?).map_err(io::Error::other);
     worker.run(about).await??;
-    file.write_at(0, pieces).await?;
-    file.sync().await?;
+    file.write_synced(0, pieces).await?;
     let file = File::open(path, access).await?;
     let read = file.read_at(0, written.len()).await;
     file.close().await?;

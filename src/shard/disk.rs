@@ -98,12 +98,8 @@ impl Disk {
             } => {
                 let what = || format!("write at {offset} of");
                 let file = self.written(segment, &what)?;
-                let written = file.write_at(offset, pieces).await;
+                let written = file.write_synced(offset, pieces).await;
                 nothing(written, &what(), &segment.file())
-            }
-            Op::Sync { segment } => {
-                let file = self.written(segment, &|| "sync".to_owned())?;
-                nothing(file.sync().await, "sync", &segment.file())
             }
             Op::Read {
                 segment,

@@ -22,8 +22,9 @@ pub enum Op {
         /// The segment.
         segment: SegmentName,
     },
-    /// Writes at an offset of a segment that was created and not closed. Offset and length are
-    /// multiples of 4,096. The pieces lie one after the other.
+    /// Writes at an offset of a segment that was created and not closed, and makes what was written,
+    /// and the segment's length, survive a power cut. Offset and length are multiples of 4,096. The
+    /// pieces lie one after the other. Where it fails, any part of them may lie there.
     Write {
         /// The segment.
         segment: SegmentName,
@@ -33,11 +34,6 @@ pub enum Op {
         pieces: Vec<Bytes>,
         /// The length of all pieces.
         bytes: usize,
-    },
-    /// Makes what was written to the segment, and its length, survive a power cut.
-    Sync {
-        /// The segment.
-        segment: SegmentName,
     },
     /// Makes the names in the directory survive a power cut.
     SyncDirectory,
@@ -83,7 +79,6 @@ impl Op {
             Self::SyncDirectory => None,
             Self::Create { segment }
             | Self::Write { segment, .. }
-            | Self::Sync { segment }
             | Self::Read { segment, .. }
             | Self::WriteMarks { segment, .. }
             | Self::ReadMarks { segment }

@@ -242,8 +242,10 @@ impl Disk {
                 offset,
                 pieces,
                 bytes,
-            } => self.write(*segment, length(*offset), pieces, *bytes),
-            Op::Sync { segment } => self.sync(*segment),
+            } => {
+                self.write(*segment, length(*offset), pieces, *bytes)?;
+                self.sync(*segment)
+            }
             Op::SyncDirectory => {
                 if self.random.chance(self.faults.sync) {
                     return Err(error(ErrorKind::Other, "sync of the directory failed"));
@@ -288,6 +290,21 @@ impl Disk {
                 self.marks.remove(segment);
                 Ok(Done::Nothing)
             }
+        }
+    }
+
+    /// What is done of an operation when the power is cut in it: what was to be written is not
+    /// synced. Of other operations nothing is done.
+    pub fn perform_half(&mut self, op: &Op) {
+        if let Op::Write {
+            segment,
+            offset,
+            pieces,
+            bytes,
+        } = op
+        {
+            // An error is nobody's to hear any more.
+            drop(self.write(*segment, length(*offset), pieces, *bytes));
         }
     }
 

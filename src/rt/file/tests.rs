@@ -72,8 +72,8 @@ fn what_is_written_is_read_whatever_the_pieces_and_the_place() {
                 .windows(2)
                 .map(|cut| whole.slice(cut[0]..cut[1]))
                 .collect();
-            writer.write_at(BLOCK_BYTES as u64, pieces).await.unwrap();
-            writer.sync().await.unwrap();
+            let written = writer.write_synced(BLOCK_BYTES as u64, pieces).await;
+            written.unwrap();
             let end = whole.len() + BLOCK_BYTES;
             assert_eq!(fs::metadata(&path).unwrap().len(), end as u64, "{access}");
             let file = File::open(&path, &access).await.unwrap();
@@ -108,7 +108,7 @@ fn what_is_no_whole_block_is_refused_and_nothing_is_written() {
             let path = path.join(format!("{index}"));
             let file = FileWriter::create(&path, &access, &worker()).await.unwrap();
             for (offset, len) in [(0, 4095), (1, 4096)] {
-                let error = file.write_at(offset, vec![pattern(len)]).await;
+                let error = file.write_synced(offset, vec![pattern(len)]).await;
                 let error = error.unwrap_err();
                 assert_eq!(error.kind(), io::ErrorKind::InvalidInput, "{access}");
             }
@@ -145,11 +145,10 @@ fn a_file_that_is_removed_while_it_is_open_is_read_still_and_its_next_sync_fails
             let path = path.join(format!("{index}"));
             let writer = FileWriter::create(&path, &access, &worker()).await.unwrap();
             let block = || vec![pattern(BLOCK_BYTES)];
-            writer.write_at(0, block()).await.unwrap();
+            writer.write_synced(0, block()).await.unwrap();
             let file = File::open(&path, &access).await.unwrap();
             fs::remove_file(&path).unwrap();
-            writer.write_at(4096, block()).await.unwrap();
-            let error = writer.sync().await.unwrap_err();
+            let error = writer.write_synced(4096, block()).await.unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::NotFound, "{access}: {error}");
             assert_eq!(file.read_at(4096, 9).await.unwrap(), pattern(9), "{access}");
             file.close().await.unwrap();

@@ -156,12 +156,9 @@ impl Spool {
 
     fn ended(&mut self, task: Task, result: Result<bytes::Bytes, DiskError>, now: Instant) {
         match task {
-            Task::Create(_)
-            | Task::Write(_)
-            | Task::Sync(..)
-            | Task::SyncNames(_)
-            | Task::SealWrite(_)
-            | Task::SealSync(_) => self.written(&task, result.err(), now),
+            Task::Create(_) | Task::Write(..) | Task::SyncNames(_) | Task::Seal(_) => {
+                self.written(&task, result.err(), now)
+            }
             Task::Look(look) => self.looked(look, result, now),
             Task::Replay(read) => self.replay_read(*read, result, now),
             Task::Marks(name) => self.marked(name, result.is_ok()),

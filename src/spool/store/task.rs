@@ -10,16 +10,12 @@ use crate::spool::SegmentName;
 pub(super) enum Task {
     /// A segment is made.
     Create(SegmentName),
-    /// A group is written.
-    Write(SegmentName),
-    /// A group is synced, since then.
-    Sync(SegmentName, Instant),
+    /// A group is written and synced, since then.
+    Write(SegmentName, Instant),
     /// The name of a new segment is synced.
     SyncNames(SegmentName),
-    /// An index is written.
-    SealWrite(SegmentName),
-    /// An index is synced.
-    SealSync(SegmentName),
+    /// An index is written and synced.
+    Seal(SegmentName),
     /// A segment of an earlier run is looked at.
     Look(Box<Look>),
     /// Something is read for a replay.
@@ -42,10 +38,8 @@ impl Task {
             Self::Look(look) => Some(look.name),
             Self::Replay(read) => Some(read.name),
             Self::Create(name)
-            | Self::Write(name)
-            | Self::Sync(name, _)
-            | Self::SealWrite(name)
-            | Self::SealSync(name)
+            | Self::Write(name, _)
+            | Self::Seal(name)
             | Self::Marks(name)
             | Self::Remove(name)
             | Self::Close(name) => Some(*name),

@@ -51,8 +51,8 @@ enum Step {
     #[default]
     Idle,
     Creating,
-    Writing(Group),
-    Syncing {
+    /// A group is written and synced, and the name of its segment where that is new.
+    Writing {
         group: Group,
         syncs_left: u32,
     },
@@ -72,7 +72,7 @@ impl Writer {
     /// Records that are being written.
     pub fn in_group(&self) -> u64 {
         match &self.step {
-            Step::Writing(group) | Step::Syncing { group, .. } => group.records.len() as u64,
+            Step::Writing { group, .. } => group.records.len() as u64,
             Step::Idle | Step::Creating => 0,
         }
     }
@@ -160,7 +160,7 @@ impl Spool {
             (Some(spot), next) => {
                 debug_assert!(next.is_none_or(|it| spot.has_room(it)), "it was taken");
                 self.writer.next_group_at = Some(now + self.settings.commit_delay);
-                self.write_group(spot);
+                self.write_group(spot, now);
             }
         }
     }
@@ -206,7 +206,7 @@ impl Spool {
         mixed ^ (mixed >> 31)
     }
 
-    fn write_group(&mut self, spot: Spot) {
+    fn write_group(&mut self, spot: Spot, now: Instant) {
         let Some(active) = self.writer.active else {
             return;
         };
@@ -227,23 +227,24 @@ impl Spool {
                 bytes: length(group.bytes),
                 pieces,
             },
-            Task::Write(active.name),
+            Task::Write(active.name, now),
         );
-        self.writer.step = Step::Writing(group);
+        let is_new = group.offset == 0;
+        if is_new {
+            self.give(Op::SyncDirectory, Task::SyncNames(active.name));
+        }
+        self.writer.step = Step::Writing {
+            group,
+            syncs_left: 1 + u32::from(is_new),
+        };
     }
 
     /// An operation of the writer has ended.
     pub(super) fn written(&mut self, task: &Task, error: Option<DiskError>, now: Instant) {
         match (task, error) {
-            (Task::SealWrite(name), None) => {
-                self.give(Op::Sync { segment: *name }, Task::SealSync(*name));
-            }
-            (Task::SealWrite(name) | Task::SealSync(name), error) => {
-                self.sealed(*name, error.is_none());
-            }
+            (Task::Seal(name), error) => self.sealed(*name, error.is_none()),
             // Of a segment that was given up, the rest of what was under way does not matter.
-            (Task::Create(name) | Task::Write(name) | Task::Sync(name, _), _)
-            | (Task::SyncNames(name), _)
+            (Task::Create(name) | Task::Write(name, _) | Task::SyncNames(name), _)
                 if self.writer.active() != Some(*name) => {}
             (Task::Create(name), Some(error)) if error.kind == ErrorKind::AlreadyExists => {
                 // It is not this process's: it is not removed.
@@ -256,37 +257,23 @@ impl Spool {
     }
 
     fn go_on(&mut self, task: &Task, now: Instant) {
-        match (std::mem::take(&mut self.writer.step), task) {
-            (Step::Writing(group), Task::Write(name)) => {
-                let is_new = group.offset == 0;
-                self.give(Op::Sync { segment: *name }, Task::Sync(*name, now));
-                if is_new {
-                    self.give(Op::SyncDirectory, Task::SyncNames(*name));
-                }
-                self.writer.step = Step::Syncing {
-                    group,
-                    syncs_left: 1 + u32::from(is_new),
-                };
+        // Where it is made, the first group can go.
+        if let Step::Writing { group, syncs_left } = std::mem::take(&mut self.writer.step) {
+            if let Task::Write(_, since) = task {
+                self.events.push_back(Event::Synced {
+                    took: now.saturating_duration_since(*since),
+                    bytes: group.bytes,
+                });
             }
-            (Step::Syncing { group, syncs_left }, task) => {
-                if let Task::Sync(_, since) = task {
-                    self.events.push_back(Event::Synced {
-                        took: now.saturating_duration_since(*since),
-                        bytes: group.bytes,
-                    });
+            match syncs_left.checked_sub(1) {
+                Some(left @ 1..) => {
+                    self.writer.step = Step::Writing {
+                        group,
+                        syncs_left: left,
+                    };
                 }
-                match syncs_left.checked_sub(1) {
-                    Some(left @ 1..) => {
-                        self.writer.step = Step::Syncing {
-                            group,
-                            syncs_left: left,
-                        };
-                    }
-                    _ => self.stored(group),
-                }
+                _ => self.stored(group),
             }
-            // Made: the first group can go.
-            _ => {}
         }
     }
 
@@ -317,9 +304,7 @@ impl Spool {
     /// The disk does not take what was to be written: nothing of it is acknowledged, the segment is
     /// not written any more, and after a while another one is tried.
     fn break_down(&mut self, error: DiskError, now: Instant) {
-        if let Step::Writing(group) | Step::Syncing { group, .. } =
-            std::mem::take(&mut self.writer.step)
-        {
+        if let Step::Writing { group, .. } = std::mem::take(&mut self.writer.step) {
             if let Some(active) = self.writer.active {
                 let ordinals = group.records.iter().map(|(_, entry)| entry.ordinal);
                 self.mark_failed(active.name, ordinals);
@@ -398,7 +383,7 @@ impl Spool {
                 bytes: index.len(),
                 pieces: vec![Bytes::from(index)],
             },
-            Task::SealWrite(name),
+            Task::Seal(name),
         );
     }
 

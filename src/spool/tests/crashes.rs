@@ -3,7 +3,10 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use super::{
-    super::{Op, sim::Random},
+    super::{
+        Op,
+        sim::{Disk, Random},
+    },
     rig::{Rig, settings},
 };
 
@@ -17,9 +20,9 @@ struct Known {
     settled: BTreeSet<u64>,
 }
 
-fn crash_and_check(rig: &Rig, known: &Known, what: &str) {
+fn crash_and_check(rig: &Rig, disk: &Disk, known: &Known, what: &str) {
     for crash in 0..CRASHES {
-        let mut disk = rig.disk.clone();
+        let mut disk = disk.clone();
         disk.reseed(crash);
         disk.crash();
         let mut again = rig.restarted(disk);
@@ -42,21 +45,25 @@ fn crash_and_check(rig: &Rig, known: &Known, what: &str) {
     }
 }
 
-/// Performs what is given one by one, with a crash tried before and after each.
+/// Performs what is given one by one, with a crash tried in and after each.
 fn run(rig: &mut Rig, known: &Known, points: &mut u32, random: &mut Random, what: &str) {
     rig.ask();
     while !rig.given.is_empty() {
         let which = random.below(rig.given.len());
         let op = rig.given[which].1.clone();
+        if matches!(op, Op::Write { .. }) {
+            *points += 1;
+            let mut disk = rig.disk.clone();
+            disk.perform_half(&op);
+            let what = format!("{what}, point {points} in {op:.60?}");
+            crash_and_check(rig, &disk, known, &what);
+        }
         rig.perform(which);
         let is_quiet = matches!(op, Op::Read { .. } | Op::Close { .. });
         if !is_quiet {
             *points += 1;
-            crash_and_check(
-                rig,
-                known,
-                &format!("{what}, point {points} after {op:.60?}"),
-            );
+            let what = format!("{what}, point {points} after {op:.60?}");
+            crash_and_check(rig, &rig.disk, known, &what);
         }
     }
 }

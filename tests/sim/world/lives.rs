@@ -119,7 +119,11 @@ impl World {
                     let ids = sent.ids.iter();
                     ids.for_each(|id| self.books.get(*id).has_arrived = true);
                 }
-                Event::Disk(_, op) if self.random.chance(500) => drop(self.disk.perform(&op)),
+                Event::Disk(_, op) => match self.random.below(3) {
+                    0 => drop(self.disk.perform(&op)),
+                    1 => self.disk.perform_half(&op),
+                    _ => {}
+                },
                 _ => {}
             }
         }
