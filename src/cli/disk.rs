@@ -8,7 +8,7 @@ use crate::{
     metrics::{ShardMetrics, SpoolState, SpoolStatus},
     rt,
     shard::SpoolSetup,
-    spool::{Directory, Settings, assign},
+    spool::{Directory, FoundSegment, Settings, assign},
 };
 
 /// Takes the folder where the configuration spools, and gives each shard its part; no part where it
@@ -26,7 +26,7 @@ pub(super) fn divide(
     let found = directory.segments();
     let found =
         found.map_err(|error| format!("cannot list {}: {error}", directory.path().display()))?;
-    warn_of(&directory);
+    warn_of(&directory, spool.bytes_max, &found);
     let directory = Arc::new(directory);
     let count = u64::try_from(shards).unwrap_or(1).max(1);
     let settings = Settings::new(spool, count);
@@ -54,12 +54,21 @@ pub(super) fn divide(
 }
 
 /// What the operator should know of the folder.
-fn warn_of(directory: &Directory) {
+fn warn_of(directory: &Directory, bytes_max: u64, found: &[FoundSegment]) {
     let path = directory.path().display();
     if directory.is_in_memory().unwrap_or(false) {
         tracing::warn!("{path} lies in memory: what is spooled is lost when the host stops");
     }
     if directory.is_open_to_others().unwrap_or(false) {
         tracing::warn!("{path} can be entered by others than its owner, and it holds telemetry");
+    }
+    let wanted = bytes_max.saturating_sub(found.iter().map(|it| it.bytes).sum());
+    if let Ok(free) = directory.free_bytes()
+        && free < wanted
+    {
+        tracing::warn!(
+            "spool.max_bytes allows {wanted} bytes more in {path}, and {free} are free there: the \
+             disk will be full first, and refuse; lower spool.max_bytes or make room"
+        );
     }
 }

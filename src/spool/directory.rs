@@ -130,6 +130,16 @@ impl Directory {
         Ok(mode & 0o077 != 0)
     }
 
+    /// Bytes that the file system has free for this user.
+    ///
+    /// # Errors
+    ///
+    /// The system's.
+    pub fn free_bytes(&self) -> io::Result<u64> {
+        let system = rustix::fs::statvfs(&self.path)?;
+        Ok(system.f_bavail.saturating_mul(system.f_frsize))
+    }
+
     /// Replaces a file: writes another beside it, and renames that. Not synced.
     ///
     /// # Errors

@@ -287,6 +287,8 @@ async fn a_full_disk_is_the_next_step_down_and_is_used_again_when_it_has_room() 
     let collector = Collector::start().await;
     let setup = degrading(hasty(Setup::to([&collector])), "use_cache");
     let otlp = spooling(setup, disk.path()).start().await;
+    let log = otlp.log();
+    assert!(log.contains("are free there"), "said at the start: {log}");
     let address = collector.stop().await;
     let taken = fill(&otlp, 3).await;
     let ledger = otlp
