@@ -157,7 +157,7 @@ impl Spool {
     fn ended(&mut self, task: Task, result: Result<bytes::Bytes, DiskError>, now: Instant) {
         match task {
             Task::Create(_) | Task::Write(..) | Task::SyncNames(_) | Task::Seal(_) => {
-                self.written(&task, result.err(), now)
+                self.written(&task, result.err(), now);
             }
             Task::Look(look) => self.looked(look, result, now),
             Task::Replay(read) => self.replay_read(*read, result, now),
