@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use crate::{
     config::Config,
-    delivery::ReplayRate,
     metrics::{ShardMetrics, SpoolState, SpoolStatus},
     rt,
-    shard::SpoolSetup,
+    shard::{ReplayRate, SpoolSetup},
     spool::{Directory, FoundSegment, Settings, assign},
 };
 

@@ -14,7 +14,7 @@
 //! | `parcel` | a sealed batch on its way |
 //! | `queue` | the parcels of a signal that wait, the oldest first |
 //! | `settle` | an outcome into the ledger and to the senders |
-//! | `spooling` | what lies on the disk, and what the spool says; `store` writes, `replay` reads back |
+//! | `spooling` | what lies on the disk, and what the spool says; `store` writes, `replay` reads back, at a `rate` that all shards share |
 //! | `quality` | thinning under pressure |
 //! | `report` | what has changed, told once |
 //! | `time` | what is the time's to do |

@@ -17,10 +17,11 @@ use futures_util::future::{Either, select};
 pub use disk::Disk;
 pub use stop::Stop;
 
+pub use crate::delivery::ReplayRate;
 use crate::{
     batch::Budget,
     config::{Acknowledge, Config},
-    delivery::{Delivery, Lent, LentSpool, ReplayRate},
+    delivery::{Delivery, Lent, LentSpool},
     exporter::{Exporter, Shared},
     headers::HeaderSets,
     jitter::Jitter,
