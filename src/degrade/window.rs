@@ -58,11 +58,6 @@ impl<T: Tally> Sliding<T> {
         &self.sum
     }
 
-    /// The sum over the window that ended when it was last looked at.
-    pub(super) const fn last_sum(&self) -> &T {
-        &self.sum
-    }
-
     /// Forgets everything.
     pub(super) fn clear(&mut self) {
         self.sum.clear();
@@ -190,7 +185,7 @@ impl Window {
     /// Whether there were no calls, as of the last look.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.calls.last_sum().0.calls == 0
+        self.calls.sum.0.calls == 0
     }
 
     /// The time that 95 of 100 calls stayed within, to about 3 %; `None` without calls.
