@@ -94,6 +94,8 @@ pub struct World {
     events_made: u64,
     /// The flusher runs then.
     flush_at: Option<Instant>,
+    /// The time was told to the deliveries then.
+    ticked_at: Instant,
     /// The flusher sleeps until then.
     wake_at: Option<Instant>,
     /// When it is next looked whether deadlines are near, while anybody waits.
@@ -133,6 +135,7 @@ impl World {
             events: BTreeMap::new(),
             events_made: 0,
             flush_at: None,
+            ticked_at: start,
             wake_at: None,
             sweep_at: start,
             phase: Phase::Faults,
@@ -406,6 +409,7 @@ impl World {
     fn flush(&mut self) {
         self.flush_at = None;
         self.wake_at = None;
+        self.ticked_at = self.now;
         self.delivery.tick(self.now);
         self.time_passes();
         self.pump();
@@ -416,6 +420,16 @@ impl World {
     fn wakes(&mut self) {
         self.time_passes();
         let next_at = self.delivery.next_at(self.now);
+        if self.flush_at.is_none()
+            && let Some(at) = next_at
+        {
+            // What the disk's first OK after a refusal asks for is due at once, and once.
+            let is_asked_for = self.delivery.urgent_at(self.now) == next_at;
+            assert!(
+                at > self.ticked_at || is_asked_for,
+                "it is due at once, again and again"
+            );
+        }
         self.wake_at = next_at.map(|at| at.max(self.now));
         self.law_of_sleep();
     }

@@ -158,6 +158,7 @@ impl World {
         self.budget = budget;
         self.watched = watched(&self.plan);
         self.flush_at = None;
+        self.ticked_at = self.now;
         self.after(Duration::ZERO, Event::Arrives);
         if self.phase == Phase::Faults {
             (0..self.moods.len()).for_each(|collector| self.changes_later(collector));
