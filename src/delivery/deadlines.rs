@@ -10,7 +10,6 @@ use super::{Delivery, parcel::Parcel, queue::Queue};
 use crate::{
     outcome::{Outcome, Reason, Refusal},
     signal::Signal,
-    spool::Spool,
 };
 
 /// How far a deadline may be away to be waited for.
@@ -51,17 +50,6 @@ impl Deadlines {
 }
 
 impl Delivery {
-    /// When that is due which a request may bring nearer: a deadline, the end of the pause in which
-    /// records gather for the disk, a look at a disk that takes data again. [`Delivery::next_at`]
-    /// tells it too, so whoever sleeps until that has to hear of a change.
-    #[must_use]
-    pub fn urgent_at(&self, now: Instant) -> Option<Instant> {
-        let group = self.spooling.spool().and_then(Spool::next_group_at);
-        let group = group.filter(|at| *at > now);
-        let times = [self.deadlines.next_at(now), group, self.tick_due];
-        times.into_iter().flatten().min()
-    }
-
     /// Finds out whether a deadline is near, once a second or so.
     pub fn sweep(&mut self, now: Instant) {
         if self.deadlines.next_at(now).is_some() {

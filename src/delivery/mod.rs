@@ -44,7 +44,7 @@ use std::{
 use slab::Slab;
 
 use crate::{
-    batch::{Ack, Batch, BatchKey, Batcher, Budget, ExportRequest, Waiter},
+    batch::{Ack, Batch, Batcher, Budget, ExportRequest, Waiter},
     config::{Acknowledge, Config, Degradation},
     degrade::{Probe, RetryPolicy, Triggers},
     encoding::Encoding,
@@ -63,6 +63,7 @@ use parcel::Parcel;
 use queue::Queue;
 pub use spooling::ReplayRate;
 use spooling::{Spooling, Then};
+pub use time::Watched;
 
 /// Sealed batches that wait at most before the shard stops reading.
 ///
@@ -368,12 +369,6 @@ impl Delivery {
     #[must_use]
     pub const fn has_work(&self) -> bool {
         self.is_stirred || self.spooling.has_spool()
-    }
-
-    /// Whether the open batch of these requests holds anything.
-    #[must_use]
-    pub fn is_open(&self, key: &BatchKey) -> bool {
-        self.batcher.is_open(key)
     }
 
     /// The next thing to do; `None` when nothing can be done before an answer comes, a request is

@@ -6,12 +6,19 @@ use super::{
     Delivery,
     ladder::{Asked, Way},
 };
-use crate::{batch::BatchKey, degrade::Triggers, metrics::Trigger, signal::Signal};
+use crate::{batch::BatchKey, degrade::Triggers, metrics::Trigger, signal::Signal, spool::Spool};
 
 /// How often the conditions of degradation are looked at.
 ///
 /// - Cost: sums of a window, some 100 ns.
 const TRIGGERS_INTERVAL: Duration = Duration::from_millis(100);
+
+/// What a request may change of what whoever sleeps watches over.
+#[derive(Clone, Copy, Debug)]
+pub struct Watched {
+    is_open: bool,
+    urgent_at: Option<Instant>,
+}
 
 impl Delivery {
     /// Time has passed, or what there is to read has been read: seals open batches that need not or
@@ -117,6 +124,33 @@ impl Delivery {
             deadline,
         ];
         times.into_iter().flatten().min()
+    }
+
+    /// When that is due which a request may bring nearer: a deadline, the end of the pause in which
+    /// records gather for the disk, a look at a disk that takes data again. [`Delivery::next_at`]
+    /// tells it too.
+    #[must_use]
+    pub fn urgent_at(&self, now: Instant) -> Option<Instant> {
+        let group = self.spooling.spool().and_then(Spool::next_group_at);
+        let group = group.filter(|at| *at > now);
+        let times = [self.deadlines.next_at(now), group, self.tick_due];
+        times.into_iter().flatten().min()
+    }
+
+    /// What [`Delivery::has_sooner`] asks for: taken before a request of these is submitted.
+    #[must_use]
+    pub fn watched(&self, key: &BatchKey, now: Instant) -> Watched {
+        Watched {
+            is_open: self.batcher.is_open(key),
+            urgent_at: self.urgent_at(now),
+        }
+    }
+
+    /// Whether whoever sleeps until [`Delivery::next_at`] has to hear of a request that was submitted
+    /// since, once what it stirred is done: of a batch once, and of a time; then the watch is kept.
+    #[must_use]
+    pub fn has_sooner(&self, before: Watched, key: &BatchKey, now: Instant) -> bool {
+        !before.is_open && self.batcher.is_open(key) || self.urgent_at(now) != before.urgent_at
     }
 
     pub(super) fn look_at_triggers(&mut self, now: Instant) {

@@ -70,20 +70,16 @@ impl Pipeline {
     pub(super) fn submit(self: &Rc<Self>, request: ExportRequest) -> Ack {
         let key = request.key();
         let now = rt::now();
-        let (ack, was_open, urgent, has_work) = {
+        let (ack, watched, has_work) = {
             let mut delivery = self.delivery.borrow_mut();
-            let was_open = delivery.is_open(&key);
-            let urgent = delivery.urgent_at(now);
+            let watched = delivery.watched(&key, now);
             let ack = delivery.submit(request, now);
-            (ack, was_open, urgent, delivery.has_work())
+            (ack, watched, delivery.has_work())
         };
         if has_work {
             self.pump();
         }
-        // The flusher has to hear of a batch once, and of a time; then it watches over them.
-        let delivery = self.delivery.borrow();
-        let has_opened = !was_open && delivery.is_open(&key);
-        if has_opened || delivery.urgent_at(now) != urgent {
+        if self.delivery.borrow().has_sooner(watched, &key, now) {
             self.flush.notify();
         }
         ack

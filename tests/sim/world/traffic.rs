@@ -79,14 +79,13 @@ impl World {
     /// Hands a request over as a driver does: the flusher hears of it only where it has to.
     fn submit(&mut self, request: ExportRequest) -> Ack {
         let key = request.key();
-        let was_open = self.delivery.is_open(&key);
-        let urgent = self.delivery.urgent_at(self.now);
-        let ack = self.delivery.submit(request, self.now);
+        let now = self.now;
+        let watched = self.delivery.watched(&key, now);
+        let ack = self.delivery.submit(request, now);
         if self.delivery.has_work() {
             self.pump();
         }
-        let has_opened = !was_open && self.delivery.is_open(&key);
-        if has_opened || self.delivery.urgent_at(self.now) != urgent {
+        if self.delivery.has_sooner(watched, &key, now) {
             self.flush_soon();
         }
         ack
