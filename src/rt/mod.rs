@@ -9,6 +9,7 @@ mod executor;
 mod file;
 mod notify;
 mod preflight;
+mod ring;
 mod tcp;
 mod worker;
 
