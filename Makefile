@@ -14,7 +14,7 @@ NODE_READY := tests/interop/node/node_modules/.package-lock.json
 
 # What proves that nothing acknowledged is lost, and where its results are kept.
 PROVE := $(dir $(OTLP_BINARY))loadtest
-KEPT = --ledger proofs/ledger.csv --commit "$$(git describe --always --dirty)"
+KEPT = --ledger proofs/ledger.csv --commit "$$(git rev-parse --short HEAD)$$(git diff --quiet HEAD -- . ':!proofs' || echo -dirty)"
 KILLS ?= 1000
 CUTS ?= 20
 SIM_SEEDS ?= 100000
