@@ -192,6 +192,30 @@ impl Directory {
         fs::File::open(&self.path)?.sync_all()
     }
 
+    /// The names in the folder that no file of a spool has, in order: nothing is done with those.
+    ///
+    /// # Errors
+    ///
+    /// The system's.
+    pub fn strays(&self) -> io::Result<Vec<String>> {
+        let mut strays = Vec::new();
+        for entry in fs::read_dir(&self.path)? {
+            let entry = entry?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            // A folder can be the file system's own.
+            let is_known = entry.file_type()?.is_dir()
+                || name == LOCK
+                || name.ends_with(UNFINISHED)
+                || SegmentName::from_file(&name).is_some()
+                || SegmentName::from_marks_file(&name).is_some();
+            if !is_known {
+                strays.push(name);
+            }
+        }
+        strays.sort_unstable();
+        Ok(strays)
+    }
+
     fn remove_unfinished(&self) -> io::Result<()> {
         for entry in fs::read_dir(&self.path)? {
             let entry = entry?;

@@ -214,6 +214,29 @@ fn verify_tells_damage_from_a_torn_end_by_place_and_exit_code() {
 }
 
 #[test]
+fn verify_names_what_is_no_file_of_a_spool_and_leaves_it() {
+    let left = Left::new();
+    let renamed = left.path().join("0000000000000010-0.spool.old");
+    fs::rename(left.path().join("0000000000000010-0.spool"), &renamed).unwrap();
+    fs::write(left.path().join("0000000000000099-0.done"), "").unwrap();
+    fs::write(left.path().join("0000000000000099-0.done.tmp"), "").unwrap();
+    let ran = spool(left.path(), &["verify"]).well();
+    let strays: Vec<_> = ran
+        .out
+        .lines()
+        .filter(|it| it.contains("no file"))
+        .collect();
+    assert_eq!(
+        strays,
+        [
+            "0000000000000010-0.spool.old: no file of a spool by its name: it is neither sent nor \
+             removed"
+        ]
+    );
+    assert!(renamed.exists());
+}
+
+#[test]
 fn cat_prints_what_is_left_for_people_and_as_otlp_json() {
     let left = Left::new();
     let ran = spool(left.path(), &["cat"]).well();
@@ -483,7 +506,7 @@ fn an_archive_that_is_damaged_changes_nothing() {
     flipped[5000] ^= 1;
     import(&flipped).badly("0000000000000010-0.spool is not as it was saved; nothing was changed");
     import(&whole[..whole.len() / 2]).badly("the archive is cut off");
-    import(b"no archive at all").badly("cut off");
+    import(b"no archive at all").badly("not an archive of otlp spool export: it is shorter");
     import(&[b'x'; 2048]).badly("not an archive of otlp spool export");
     import(&[0; 1024]).badly("the archive has no manifest");
     let mut foreign = whole;

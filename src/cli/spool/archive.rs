@@ -99,6 +99,8 @@ pub(super) struct Reader<R> {
     /// Bytes of the file that is being read, and of the fill after it.
     left: u64,
     fill: u64,
+    /// Whether a head has come: what is too short for one is no archive, and not one cut off.
+    begun: bool,
 }
 
 /// A file of an archive.
@@ -114,6 +116,7 @@ impl<R: Read> Reader<R> {
             from,
             left: 0,
             fill: 0,
+            begun: false,
         }
     }
 
@@ -127,7 +130,14 @@ impl<R: Read> Reader<R> {
             }
             (self.left, self.fill) = (0, 0);
             let mut head = [0; BLOCK];
-            self.from.read_exact(&mut head).map_err(|_| cut_off())?;
+            self.from
+                .read_exact(&mut head)
+                .map_err(|error| match error.kind() {
+                    ErrorKind::UnexpectedEof if self.begun => cut_off(),
+                    ErrorKind::UnexpectedEof => odd("it is shorter than the head of a file"),
+                    _ => error,
+                })?;
+            self.begun = true;
             if head.iter().all(|byte| *byte == 0) {
                 return Ok(None);
             }
@@ -226,7 +236,13 @@ mod tests {
         }
         for length in 0..archive.len() - BLOCK {
             let error = read(&archive[..length]).unwrap_err();
-            assert_eq!(error.to_string(), "the archive is cut off", "{length}");
+            let says = match length {
+                0..BLOCK => {
+                    "not an archive of otlp spool export: it is shorter than the head of a file"
+                }
+                _ => "the archive is cut off",
+            };
+            assert_eq!(error.to_string(), says, "{length}");
         }
     }
 

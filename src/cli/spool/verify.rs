@@ -27,6 +27,14 @@ pub(super) fn verify(folder: &Path, out: &mut dyn Write) -> Result<()> {
     for segment in found(directory.path())? {
         verify_one(folder, segment, &mut tally, out)?;
     }
+    let strays = directory.strays();
+    for name in strays.map_err(|error| Failure::of(folder, &error))? {
+        writeln!(
+            out,
+            "{}: no file of a spool by its name: it is neither sent nor removed",
+            name.escape_debug()
+        )?;
+    }
     writeln!(
         out,
         "{} segments, {} whole records, {} damages, {} torn ends",
