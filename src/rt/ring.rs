@@ -24,7 +24,7 @@ type Params = [u32; 30];
 /// Where `flags` is among them.
 const FLAGS: usize = 2;
 
-/// How many rings have the flag.
+/// How many rings have the flag: only so can a test see whether the linker did its part.
 static COOPERATIVE: AtomicU32 = AtomicU32::new(0);
 
 /// What the runtime's library calls to make a ring; -1 and `errno` where the kernel refuses.

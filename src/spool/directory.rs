@@ -206,8 +206,7 @@ impl Directory {
             let is_known = entry.file_type()?.is_dir()
                 || name == LOCK
                 || name.ends_with(UNFINISHED)
-                || SegmentName::from_file(&name).is_some()
-                || SegmentName::from_marks_file(&name).is_some();
+                || SegmentName::is_in(&name);
             if !is_known {
                 strays.push(name);
             }

@@ -39,6 +39,12 @@ impl SegmentName {
         Self::parse(name.strip_suffix(".done")?)
     }
 
+    /// Whether a segment's file or its marks' has this name.
+    #[must_use]
+    pub fn is_in(name: &str) -> bool {
+        Self::from_file(name).is_some() || Self::from_marks_file(name).is_some()
+    }
+
     fn parse(stem: &str) -> Option<Self> {
         let (sequence, shard) = stem.split_once('-')?;
         let found = Self {

@@ -93,9 +93,7 @@ fn read_manifest(from: impl Read, bytes: u64) -> Result<Vec<Listed>> {
 
 impl Unfinished<'_> {
     fn add(&mut self, name: &str, bytes: u64, from: &mut dyn Read) -> Result<()> {
-        let is_known =
-            SegmentName::from_file(name).is_some() || SegmentName::from_marks_file(name).is_some();
-        if !is_known {
+        if !SegmentName::is_in(name) {
             return Err(Failure::Refused(format!(
                 "the archive holds {name:?}, which is no file of a spool; nothing was changed"
             )));
