@@ -9,9 +9,11 @@ mod executor;
 mod file;
 mod notify;
 mod preflight;
-mod ring;
 mod tcp;
 mod worker;
+
+#[cfg(test)]
+mod tests;
 
 /// What of the runtime's own log is worth a line: it warns of registered buffers, which sockets do
 /// not use, once a thread for every user but root.

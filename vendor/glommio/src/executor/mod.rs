@@ -1311,6 +1311,16 @@ impl LocalExecutor {
         self.queues.borrow().preempt_timer_duration
     }
 
+    /// After what time what is about to run is preempted; zero where nothing is.
+    fn preempt_after(&self) -> Duration {
+        let queues = self.queues.borrow();
+        if queues.active_executors.is_empty() {
+            Duration::ZERO
+        } else {
+            queues.preempt_timer_duration
+        }
+    }
+
     fn spin_before_park(&self) -> Option<Duration> {
         self.queues.borrow().spin_before_park
     }
@@ -1321,19 +1331,17 @@ impl LocalExecutor {
     }
 
     fn run_task_queues(&self) -> bool {
-        let mut ran = false;
         loop {
             self.reactor.sys.install_eventfd();
             if self.need_preempt() {
-                break;
+                // Also where it came before anything ran: whoever finds nothing to run
+                // goes to sleep, and there may be something.
+                return true;
             }
             if !self.run_one_task_queue() {
                 return false;
-            } else {
-                ran = true;
             }
         }
-        ran
     }
 
     fn run_one_task_queue(&self) -> bool {
@@ -1476,7 +1484,7 @@ impl LocalExecutor {
                 // ring ASAP (before we run the task queues). We will also use
                 // the opportunity to install the timer.
                 this.parker
-                    .poll_io(|| Some(this.preempt_timer_duration()))
+                    .poll_io(|| Some(this.preempt_after()))
                     .expect("Failed to poll io! This is actually pretty bad!");
 
                 // run user code
@@ -1493,6 +1501,12 @@ impl LocalExecutor {
                         // test again here. We can't test *just* here because the main
                         // future is probably the one setting up the task queues and etc.
                         break t.unwrap();
+                    } else if spin_before_park.is_zero() {
+                        // Parking polls as well, and submits with the call that sleeps.
+                        this.parker
+                            .park()
+                            .expect("Failed to park! This is actually pretty bad!");
+                        pre_time = Instant::now();
                     } else {
                         while !this.reactor.spin_poll_io().unwrap() {
                             if pre_time.elapsed() > spin_before_park {

@@ -92,6 +92,8 @@ bitflags::bitflags! {
         const CQSIZE    = 1 << 3;
         const CLAMP     = 1 << 4;
         const ATTACH_WQ = 1 << 5;
+        /// Completions do not interrupt the task: they wait until it enters the kernel.
+        const COOP_TASKRUN = 1 << 8;
     }
 }
 

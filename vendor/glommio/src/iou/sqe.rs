@@ -57,11 +57,10 @@ impl<'a> SQE<'a> {
     /// this `SQE` may impose additional safety invariants which you must
     /// adhere to when setting the user_data for a submission queue event,
     /// which it may rely on when processing the corresponding completion
-    /// queue event. For example, the library [ringbahn][ringbahn]
+    /// queue event. For example, the library ringbahn
     ///
     /// # Example
     ///
-    /// [ringbahn]: https://crates.io/crates/ringbahn
     pub unsafe fn set_user_data(&mut self, user_data: u64) {
         self.sqe.user_data = user_data as _;
     }

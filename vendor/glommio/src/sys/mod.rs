@@ -172,7 +172,6 @@ pub(crate) fn sendmsg_syscall(
 }
 
 mod dma_buffer;
-mod membarrier;
 pub(crate) mod source;
 pub(crate) mod sysfs;
 mod uring;
@@ -181,7 +180,11 @@ pub use self::dma_buffer::DmaBuffer;
 pub(crate) use self::{source::*, uring::*};
 use crate::error::{ExecutorErrorKind, GlommioError};
 use smallvec::SmallVec;
-use std::{convert::TryFrom, ops::Deref, sync::atomic::AtomicBool};
+use std::{
+    convert::TryFrom,
+    ops::Deref,
+    sync::atomic::{fence, AtomicBool},
+};
 
 #[derive(Debug, Default)]
 pub(crate) struct ReactorGlobalState {
@@ -306,6 +309,10 @@ impl SleepNotifier {
     }
 
     pub(crate) fn notify(&self, force: bool) {
+        // Whoever notifies has queued something before. Either this sees that the
+        // executor is about to sleep, or the executor, which looks once more after the
+        // fence in `prepare_to_sleep`, sees what was queued.
+        fence(Ordering::SeqCst);
         if self
             .should_notify
             .compare_exchange(true, false, Ordering::Relaxed, Ordering::Relaxed)
@@ -344,6 +351,10 @@ impl SleepNotifier {
         // for the placeholder (disconnected) case.
         assert_ne!(self.id, usize::MAX);
         self.should_notify.store(true, Ordering::Relaxed);
+        // The other half of the fence in `notify`. It costs the one who notifies some
+        // nanoseconds; a barrier that spares them that (`sys_membarrier()`) interrupts
+        // every core that runs a thread of this process, at every sleep.
+        fence(Ordering::SeqCst);
     }
 
     pub(super) fn wake_up(&self) {

@@ -294,6 +294,11 @@ impl Source {
         }
     }
 
+    /// Whether it was given to a ring and has not completed.
+    pub(super) fn is_in_ring(&self) -> bool {
+        self.inner.borrow().enqueued.is_some()
+    }
+
     pub(super) fn raw(&self) -> RawFd {
         self.inner.borrow().raw
     }

@@ -37,7 +37,7 @@ use crate::{
         self,
         blocking::{BlockingThreadOp, BlockingThreadPool},
         dma_buffer::{BufferStorage, DmaBuffer},
-        membarrier, DirectIo, EnqueuedSource, EnqueuedStatus, InnerSource, IoBuffer,
+        DirectIo, EnqueuedSource, EnqueuedStatus, InnerSource, IoBuffer,
         PollableStatus, Source, SourceType, Statx, TimeSpec64,
     },
     uring_sys::{self, IoRingOp},
@@ -637,7 +637,6 @@ pub(crate) trait UringCommon {
     fn submission_queue(&mut self) -> ReactorQueue;
     fn submit_sqes(&mut self) -> io::Result<usize>;
     fn waiting_kernel_submission(&self) -> usize;
-    fn in_kernel(&self) -> usize;
     fn waiting_kernel_collection(&self) -> usize;
     fn needs_kernel_enter(&self) -> bool;
     fn can_sleep(&self) -> bool;
@@ -818,10 +817,6 @@ impl UringCommon for PollRing {
         self.ring.sq().ready() as usize
     }
 
-    fn in_kernel(&self) -> usize {
-        self.in_kernel
-    }
-
     fn waiting_kernel_collection(&self) -> usize {
         self.ring.cq().ready() as usize
     }
@@ -903,8 +898,16 @@ impl SleepableRing {
         source_map: Rc<RefCell<SourceMap>>,
     ) -> io::Result<Self> {
         assert!(*IO_URING_RECENT_ENOUGH);
+        // Completions wait until the thread is in the kernel anyway: without this flag, the kernel
+        // interrupts the thread for each of them. Linux knows it since 5.19.
+        let ring = iou::IoUring::new_with_flags(
+            size as _,
+            iou::SetupFlags::COOP_TASKRUN,
+            iou::SetupFeatures::empty(),
+        )
+        .or_else(|_| iou::IoUring::new(size as _))?;
         Ok(SleepableRing {
-            ring: iou::IoUring::new(size as _)?,
+            ring,
             size,
             submission_queue: UringQueueState::with_capacity(size * 4),
             name,
@@ -1044,66 +1047,78 @@ impl SleepableRing {
         }
     }
 
+    /// Fills the ring with what is queued, and leaves it there: the call that
+    /// sleeps submits it.
+    fn prepare_submission_queue(&mut self) {
+        let q = self.submission_queue();
+        let mut queue = q.borrow_mut();
+        while let Some(true) = self.submit_one_event(&mut queue.submissions) {}
+    }
+
+    /// Like `can_sleep`, where the call that sleeps submits what is in the ring.
+    fn can_submit_and_sleep(&self) -> bool {
+        self.submission_queue.borrow().is_empty() && self.waiting_kernel_collection() == 0
+    }
+
+    /// Submits everything that is in the ring, and the link to the other ring where
+    /// it is not there yet, and sleeps until something completes: one system call.
     fn sleep(&mut self, link: &Source) -> io::Result<usize> {
-        assert_eq!(
-            self.waiting_kernel_submission(),
-            0,
-            "sleeping with pending SQEs"
-        );
-        if let Some(mut sqe) = self.ring.sq().prepare_sqe() {
-            let sqe_ptr = unsafe { sqe.raw_mut() as *mut _ };
-            let op = UringDescriptor {
-                fd: link.raw(),
-                flags: SubmissionFlags::empty(),
-                user_data: to_user_data(
-                    self.source_map
-                        .borrow_mut()
-                        .add_source(link, self.submission_queue.clone()),
-                ),
-                args: UringOpDescriptor::PollAdd(common_flags() | read_flags()),
-            };
-            fill_sqe(
-                &mut sqe,
-                &op,
-                DmaBuffer::new,
-                &mut self.source_map.borrow_mut(),
-            );
-
-            // We have now prepared the SQE that links the two rings. We now need to submit
-            // it successfully to be able to safely sleep.
-
-            if self
-                .submit_sqes()
-                .or_else(Reactor::busy_ok)
-                .or_else(Reactor::again_ok)
-                .or_else(Reactor::intr_ok)?
-                != 1
-            {
-                // We failed to submit the `SQE` that links the rings. Just can't sleep.
-                // Waiting here is unsafe because we could end up waiting much longer than
-                // needed.
-                // We make the SQE a no-op and return
-                unsafe { crate::uring_sys::io_uring_prep_nop(sqe_ptr) };
-                Err(io::Error::from_raw_os_error(libc::EBUSY))
+        let mut new_link = None;
+        if !link.is_in_ring() {
+            if let Some(mut sqe) = self.ring.sq().prepare_sqe() {
+                let id = self
+                    .source_map
+                    .borrow_mut()
+                    .add_source(link, self.submission_queue.clone());
+                new_link = Some((id, unsafe { sqe.raw_mut() as *mut _ }));
+                let op = UringDescriptor {
+                    fd: link.raw(),
+                    flags: SubmissionFlags::empty(),
+                    user_data: to_user_data(id),
+                    args: UringOpDescriptor::PollAdd(common_flags() | read_flags()),
+                };
+                fill_sqe(
+                    &mut sqe,
+                    &op,
+                    DmaBuffer::new,
+                    &mut self.source_map.borrow_mut(),
+                );
             } else {
-                // The rings are linked. Goodnight!
-                self.ring
-                    .cq()
-                    .wait(1)
-                    .map(|_| 1)
+                // Can't link rings because we ran out of `CQE`s. Just can't sleep.
+                // Submit what we have, once we're out of here we'll consume them
+                // and at some point will be able to sleep again.
+                return self
+                    .submit_sqes()
                     .or_else(Reactor::busy_ok)
                     .or_else(Reactor::again_ok)
-                    .or_else(Reactor::intr_ok)
+                    .or_else(Reactor::intr_ok);
             }
-        } else {
-            // Can't link rings because we ran out of `CQE`s. Just can't sleep.
-            // Submit what we have, once we're out of here we'll consume them
-            // and at some point will be able to sleep again.
-            self.submit_sqes()
-                .or_else(Reactor::busy_ok)
-                .or_else(Reactor::again_ok)
-                .or_else(Reactor::intr_ok)
         }
+
+        // The `SQE` that links the rings is the last one, and the kernel waits only where
+        // it has taken every one.
+        let prepared = self.waiting_kernel_submission();
+        let submitted = self
+            .ring
+            .submit_sqes_and_wait(1)
+            .map(|x| x as usize)
+            .or_else(Reactor::busy_ok)
+            .or_else(Reactor::again_ok)
+            .or_else(Reactor::intr_ok)?;
+        self.in_kernel += submitted;
+        if submitted == prepared {
+            // The rings were linked. Good morning!
+            return Ok(1);
+        }
+        if let Some((id, sqe_ptr)) = new_link {
+            // We failed to submit the `SQE` that links the rings. Just can't sleep.
+            // Waiting here is unsafe because we could end up waiting much longer than
+            // needed.
+            // We make the SQE a no-op, which nobody hears of, and return
+            unsafe { crate::uring_sys::io_uring_prep_nop(sqe_ptr) };
+            self.source_map.borrow_mut().consume_source(id);
+        }
+        Err(io::Error::from_raw_os_error(libc::EBUSY))
     }
 }
 
@@ -1142,10 +1157,6 @@ impl UringCommon for SleepableRing {
 
     fn waiting_kernel_submission(&self) -> usize {
         self.ring.sq().ready() as usize
-    }
-
-    fn in_kernel(&self) -> usize {
-        self.in_kernel
     }
 
     fn waiting_kernel_collection(&self) -> usize {
@@ -1221,10 +1232,12 @@ pub(crate) struct Reactor {
     latency_ring: RefCell<SleepableRing>,
     poll_ring: RefCell<PollRing>,
 
-    latency_preemption_timeout_src: Cell<Option<Source>>,
+    /// The timer in the latency ring, and when it fires.
+    latency_timer: RefCell<Option<(Source, Instant)>>,
     throughput_preemption_timeout_src: Cell<Option<Source>>,
 
-    link_fd: RawFd,
+    /// The event by which the ring that is slept in hears of the other one.
+    link_src: Source,
 
     // This keeps the `eventfd` alive. Drop will close it when we're done
     notifier: Arc<sys::SleepNotifier>,
@@ -1334,7 +1347,13 @@ impl Reactor {
             },
         }
 
-        let link_fd = latency_ring.ring_fd();
+        let link_src = Source::new(
+            IoRequirements::default(),
+            latency_ring.ring_fd(),
+            SourceType::LinkRings,
+            None,
+            None,
+        );
 
         let eventfd_src = Source::new(
             IoRequirements::default(),
@@ -1352,10 +1371,10 @@ impl Reactor {
             main_ring: RefCell::new(main_ring),
             latency_ring: RefCell::new(latency_ring),
             poll_ring: RefCell::new(poll_ring),
-            latency_preemption_timeout_src: Cell::new(None),
+            latency_timer: RefCell::new(None),
             throughput_preemption_timeout_src: Cell::new(None),
             blocking_thread,
-            link_fd,
+            link_src,
             notifier,
             eventfd_src,
             source_map,
@@ -1725,15 +1744,11 @@ impl Reactor {
     ///
     /// We may not be able to register an `SQE` at this point, so we return an
     /// Error and will just not sleep.
+    ///
+    /// The event stays registered until it fires: most sleeps end by something else,
+    /// and each would leave one behind.
     fn link_rings_and_sleep(&self, ring: &mut SleepableRing) -> io::Result<()> {
-        let link_rings = Source::new(
-            IoRequirements::default(),
-            self.link_fd,
-            SourceType::LinkRings,
-            None,
-            None,
-        );
-        ring.sleep(&link_rings).or_else(Self::busy_ok).map(|_| {})
+        ring.sleep(&self.link_src).or_else(Self::busy_ok).map(|_| {})
     }
 
     pub(crate) fn poll_io(&self, woke: &mut usize) -> io::Result<()> {
@@ -1814,56 +1829,68 @@ impl Reactor {
         // consume all events from the rings
         consume_rings!(into &mut woke; lat_ring, poll_ring, main_ring);
 
-        // Cancel the old timer regardless of whether we can sleep:
-        // if we won't sleep, we will register the new timer with its new
-        // value.
-        //
-        // But if we will sleep, there might be a timer registered that needs
-        // to be removed otherwise we'll wake up when it expires.
-        drop(self.latency_preemption_timeout_src.take());
+        // The timers of the last turn stay where they are still good: to remove and
+        // register them again takes more system calls than everything else in a turn
+        // without much I/O. See `arm_latency_timer` for the one in the latency ring.
 
         // Schedule the throughput-based timeout immediately: it won't matter if we end
-        // up sleeping.
-        self.throughput_preemption_timeout_src.replace(Some(
-            main_ring.prepare_throughput_preemption_timer(
-                self.ring_depth() as u32,
-                self.eventfd_src.raw(),
-            ),
-        ));
+        // up sleeping. One that counts already goes on counting.
+        let throughput = self.throughput_preemption_timeout_src.take();
+        self.throughput_preemption_timeout_src.set(
+            throughput
+                .filter(|src| src.result().is_none())
+                .or_else(|| {
+                    Some(main_ring.prepare_throughput_preemption_timer(
+                        self.ring_depth() as u32,
+                        self.eventfd_src.raw(),
+                    ))
+                }),
+        );
 
         // This will only dispatch if we run out of sqes. Which means until
         // flush_rings! nothing is really send to the kernel...
         flush_cancellations!(into &mut woke; lat_ring, poll_ring, main_ring);
         // ... which happens right here. If you ever reorder this code just
-        // be careful about this dependency.
-        flush_rings!(lat_ring, poll_ring, main_ring)?;
+        // be careful about this dependency. Where we are about to sleep in the main
+        // ring, the call that sleeps submits what is in it.
+        let may_sleep = preempt_timer().is_none() && (woke == 0);
+        flush_rings!(lat_ring, poll_ring)?;
+        if may_sleep {
+            main_ring.prepare_submission_queue();
+        } else {
+            flush_rings!(main_ring)?;
+        }
         // pick up the results of any cancellations
         consume_rings!(into &mut woke; lat_ring, poll_ring, main_ring);
 
         // If we generated any event so far, we can't sleep. Need to handle them.
-        let should_sleep = preempt_timer().is_none()
+        let mut should_sleep = may_sleep
             && (woke == 0)
             && poll_ring.can_sleep()
-            && main_ring.can_sleep()
+            && main_ring.can_submit_and_sleep()
             && lat_ring.can_sleep();
 
         if should_sleep {
             // We are about to go to sleep. It's ok to sleep, but if there
             // is a timer set, we need to make sure we wake up to handle it.
             if let Some(dur) = user_timer {
-                self.latency_preemption_timeout_src
-                    .set(Some(lat_ring.prepare_latency_preemption_timer(dur)));
-                assert!(flush_rings!(lat_ring)? > 0);
+                if self.arm_latency_timer(&mut lat_ring, dur) {
+                    flush_cancellations!(into &mut woke; lat_ring);
+                    assert!(flush_rings!(lat_ring)? > 0);
+                    // What became of the timer before is no reason to wake up. This one may
+                    // have fired by now, and would not wake us any more.
+                    consume_rings!(into &mut woke; lat_ring);
+                    should_sleep = woke == 0 && self.is_latency_timer_armed();
+                }
             }
+        }
+
+        if should_sleep {
             // From this moment on the remote executors are aware that we are sleeping
             // We have to sweep the remote channels function once more because since
             // last time until now it could be that something happened in a remote executor
             // that opened up room. If it did we bail on sleep and go process it.
             self.notifier.prepare_to_sleep();
-            // See https://www.scylladb.com/2018/02/15/memory-barriers-seastar-linux/ for
-            // details. This translates to `sys_membarrier()` /
-            // `MEMBARRIER_CMD_PRIVATE_EXPEDITED`
-            membarrier::heavy();
             let events = process_remote_channels() + self.flush_syscall_thread();
             if events == 0 {
                 if self.eventfd_src.is_installed().unwrap() {
@@ -1879,10 +1906,12 @@ impl Reactor {
             }
         }
 
-        if let Some(preempt) = preempt_timer() {
-            self.latency_preemption_timeout_src
-                .set(Some(lat_ring.prepare_latency_preemption_timer(preempt)));
-            flush_rings!(lat_ring, main_ring)?;
+        // Zero: nothing is going to run that could be preempted.
+        if let Some(preempt) = preempt_timer().filter(|dur| !dur.is_zero()) {
+            if self.arm_latency_timer(&mut lat_ring, preempt) {
+                flush_cancellations!(into &mut 0; lat_ring);
+                flush_rings!(lat_ring)?;
+            }
         }
 
         // A Note about `need_preempt`:
@@ -1893,6 +1922,29 @@ impl Reactor {
         // need_preempt() should be false at this point. As soon as the next event
         // in the preempt ring completes, though, then it will be true.
         Ok(should_sleep)
+    }
+
+    /// Queues a timer that fires after `dur`, unless the one in the ring fires
+    /// before that anyway; whether it did.
+    ///
+    /// A timer that fires early does no harm: it ends a turn or a sleep, and is
+    /// registered again where it is still needed.
+    fn arm_latency_timer(&self, lat_ring: &mut SleepableRing, dur: Duration) -> bool {
+        let at = Instant::now() + dur;
+        let mut timer = self.latency_timer.borrow_mut();
+        if let Some((source, fires_at)) = &*timer {
+            if *fires_at <= at && source.result().is_none() {
+                return false;
+            }
+        }
+        // Dropping the one that is in the ring cancels it.
+        *timer = Some((lat_ring.prepare_latency_preemption_timer(dur), at));
+        true
+    }
+
+    fn is_latency_timer_armed(&self) -> bool {
+        let timer = self.latency_timer.borrow();
+        timer.as_ref().map_or(false, |(source, _)| source.result().is_none())
     }
 
     pub(crate) fn flush_syscall_thread(&self) -> usize {
