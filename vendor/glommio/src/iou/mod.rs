@@ -1,3 +1,5 @@
+// Changed from what was published: vendor/README.md says how.
+
 //! Idiomatic Rust bindings to liburing.
 //!
 //! This gives users an idiomatic Rust interface for interacting with the Linux

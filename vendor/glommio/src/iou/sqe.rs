@@ -1,3 +1,5 @@
+// Changed from what was published: vendor/README.md says how.
+
 use std::{
     ffi::CStr,
     io, mem,

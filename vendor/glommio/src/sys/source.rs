@@ -1,3 +1,5 @@
+// Changed from what was published: vendor/README.md says how.
+
 // Unless explicitly stated otherwise all files in this repository are licensed
 // under the MIT/Apache-2.0 License, at your convenience
 //
