@@ -63,7 +63,6 @@ use parcel::Parcel;
 use queue::Queue;
 pub use spooling::ReplayRate;
 use spooling::{Spooling, Then};
-pub use time::Watched;
 
 /// Sealed batches that wait at most before the shard stops reading.
 ///
@@ -178,6 +177,8 @@ pub struct Delivery {
     ticked_at: Instant,
     /// Open batches have another way than they had.
     tick_due: Option<Instant>,
+    /// When whoever calls [`Delivery::tick`] wakes by itself.
+    sleeps_until: Option<Instant>,
     is_stirred: bool,
     /// Every collector may be called, and nothing is degraded.
     is_clear: bool,
@@ -260,6 +261,7 @@ impl Delivery {
             blocked_until: [None; 4],
             ticked_at: now,
             tick_due: None,
+            sleeps_until: None,
             is_stirred: true,
             is_clear: true,
             is_draining: false,

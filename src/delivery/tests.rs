@@ -98,6 +98,10 @@ impl Rig {
     }
 
     fn submit(&mut self) -> Ack {
+        self.submit_until(None)
+    }
+
+    fn submit_until(&mut self, deadline: Option<Instant>) -> Ack {
         let body = vec![Bytes::from_static(b"0123456789")];
         let mut permit = Permit::none(&self.budget);
         permit.cover(10).unwrap();
@@ -109,7 +113,7 @@ impl Rig {
             headers: None,
             body,
             bytes: 10,
-            deadline: None,
+            deadline,
             place: None,
             permit,
         };
@@ -299,4 +303,29 @@ fn what_becomes_due_after_a_look_at_it_is_told() {
     rig.act();
     assert_eq!(rig.sent.len(), 1, "it is read back");
     assert!(rig.delivery.next_at(rig.now).is_none_or(|at| at > rig.now));
+}
+
+#[test]
+fn who_sleeps_is_woken_for_what_is_sooner_and_for_nothing_else() {
+    let mut rig = Rig::new(&config(), false);
+    let held = [rig.submit(), rig.submit()];
+    rig.passes(MS(10), false);
+    let until = rig.delivery.fall_asleep(rig.now);
+    assert!(!rig.delivery.has_sooner(rig.now), "nothing has come");
+    let held = (held, rig.submit());
+    assert!(
+        !rig.delivery.has_sooner(rig.now),
+        "it waits like the second"
+    );
+    let sooner = rig.now + MS(5);
+    assert!(until.is_some_and(|until| sooner < until));
+    let ack = rig.submit_until(Some(sooner));
+    assert!(rig.delivery.has_sooner(rig.now), "its sender is to be told");
+    assert_eq!(rig.delivery.fall_asleep(rig.now), Some(sooner));
+    let held = (held, rig.submit_until(Some(sooner + SECOND)));
+    assert!(!rig.delivery.has_sooner(rig.now), "there is time for that");
+    rig.passes(MS(15), false);
+    let told = ack.known().expect("its time is up");
+    assert!(matches!(told, Outcome::Refused(it) if it.reason() == Reason::Deadline));
+    drop(held);
 }

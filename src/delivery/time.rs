@@ -6,19 +6,12 @@ use super::{
     Delivery,
     ladder::{Asked, Way},
 };
-use crate::{batch::BatchKey, degrade::Triggers, metrics::Trigger, signal::Signal, spool::Spool};
+use crate::{batch::BatchKey, degrade::Triggers, metrics::Trigger, signal::Signal};
 
 /// How often the conditions of degradation are looked at.
 ///
 /// - Cost: sums of a window, some 100 ns.
 const TRIGGERS_INTERVAL: Duration = Duration::from_millis(100);
-
-/// What a request may change of what whoever sleeps watches over.
-#[derive(Clone, Copy, Debug)]
-pub struct Watched {
-    is_open: bool,
-    urgent_at: Option<Instant>,
-}
 
 impl Delivery {
     /// Time has passed, or what there is to read has been read: seals open batches that need not or
@@ -106,10 +99,7 @@ impl Delivery {
         let is_judged = is_judged && self.degradation.enabled;
         let trigger = is_judged.then(|| self.triggers_at + TRIGGERS_INTERVAL);
         let spool = self.spooling.next_at(seen);
-        // What waits for a collector may go to a disk that takes data again.
-        let is_waiting = self.queues.iter().any(|queue| !queue.is_empty());
-        let disk = self.spooling.takes_again_at(seen);
-        let disk = disk.filter(|_| is_waiting);
+        let disk = self.disk_at();
         let deadline = self.deadlines.next_at(now);
         let times = [
             self.tick_due,
@@ -126,31 +116,35 @@ impl Delivery {
         times.into_iter().flatten().min()
     }
 
-    /// When that is due which a request may bring nearer: a deadline, the end of the pause in which
-    /// records gather for the disk, a look at a disk that takes data again. [`Delivery::next_at`]
-    /// tells it too.
-    #[must_use]
-    pub fn urgent_at(&self, now: Instant) -> Option<Instant> {
-        let group = self.spooling.spool().and_then(Spool::next_group_at);
-        let group = group.filter(|at| *at > now);
-        let times = [self.deadlines.next_at(now), group, self.tick_due];
-        times.into_iter().flatten().min()
+    /// Whoever calls [`Delivery::tick`] goes to sleep: until [`Delivery::next_at`], or until it is
+    /// woken for something sooner.
+    pub fn fall_asleep(&mut self, now: Instant) -> Option<Instant> {
+        self.sleeps_until = self.next_at(now);
+        self.sleeps_until
     }
 
-    /// What [`Delivery::has_sooner`] asks for: taken before a request of these is submitted.
+    /// Whether something is due before whoever sleeps wakes.
+    ///
+    /// - Cost: some 50 ns for a collector.
     #[must_use]
-    pub fn watched(&self, key: &BatchKey, now: Instant) -> Watched {
-        Watched {
-            is_open: self.batcher.is_open(key),
-            urgent_at: self.urgent_at(now),
-        }
+    pub fn has_sooner(&self, now: Instant) -> bool {
+        let next_at = self.next_at(now);
+        next_at.is_some_and(|at| self.sleeps_until.is_none_or(|until| at < until))
     }
 
-    /// Whether whoever sleeps until [`Delivery::next_at`] has to hear of a request that was submitted
-    /// since, once what it stirred is done: of a batch once, and of a time; then the watch is kept.
+    /// Whether a batch of these requests is open: the first one wakes whoever sleeps, because it
+    /// need not wait where nothing is under way.
     #[must_use]
-    pub fn has_sooner(&self, before: Watched, key: &BatchKey, now: Instant) -> bool {
-        !before.is_open && self.batcher.is_open(key) || self.urgent_at(now) != before.urgent_at
+    pub fn is_open(&self, key: &BatchKey) -> bool {
+        self.batcher.is_open(key)
+    }
+
+    /// When the disk is asked again, for what waits for a collector and may go there.
+    fn disk_at(&self) -> Option<Instant> {
+        let at = self.spooling.takes_again_at(self.ticked_at)?;
+        let is_open = self.batcher.next_due().is_some();
+        let is_waiting = is_open || self.queues.iter().any(|queue| !queue.is_empty());
+        is_waiting.then_some(at)
     }
 
     pub(super) fn look_at_triggers(&mut self, now: Instant) {

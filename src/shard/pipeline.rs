@@ -70,16 +70,17 @@ impl Pipeline {
     pub(super) fn submit(self: &Rc<Self>, request: ExportRequest) -> Ack {
         let key = request.key();
         let now = rt::now();
-        let (ack, watched, has_work) = {
+        let (ack, was_open, has_work) = {
             let mut delivery = self.delivery.borrow_mut();
-            let watched = delivery.watched(&key, now);
+            let was_open = delivery.is_open(&key);
             let ack = delivery.submit(request, now);
-            (ack, watched, delivery.has_work())
+            (ack, was_open, delivery.has_work())
         };
         if has_work {
             self.pump();
         }
-        if self.delivery.borrow().has_sooner(watched, &key, now) {
+        let delivery = self.delivery.borrow();
+        if !was_open && delivery.is_open(&key) || delivery.has_sooner(now) {
             self.flush.notify();
         }
         ack
@@ -144,7 +145,7 @@ impl Pipeline {
     /// have something to read have been read.
     pub(super) async fn flush(self: Rc<Self>) {
         loop {
-            let next_at = self.delivery.borrow().next_at(rt::now());
+            let next_at = self.delivery.borrow_mut().fall_asleep(rt::now());
             match next_at {
                 None => self.flush.notified().await,
                 Some(at) => {
@@ -172,7 +173,7 @@ impl Pipeline {
         self.hold_back();
         let mut delivery = self.delivery.borrow_mut();
         delivery.sweep(rt::now());
-        if delivery.urgent_at(rt::now()).is_some() {
+        if delivery.has_sooner(rt::now()) {
             self.flush.notify();
         }
     }

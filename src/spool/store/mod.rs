@@ -192,12 +192,6 @@ impl Spool {
         times.filter(|at| *at > self.ticked_at).min()
     }
 
-    /// When the pause ends in which records gather; `None` where none waits for that.
-    #[must_use]
-    pub fn next_group_at(&self) -> Option<Instant> {
-        self.writer.pauses_until()
-    }
-
     /// Time has passed: what was put off until now follows from [`next_op`](Self::next_op).
     pub fn tick(&mut self, now: Instant) {
         self.ticked_at = now;

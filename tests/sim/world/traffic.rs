@@ -80,12 +80,13 @@ impl World {
     fn submit(&mut self, request: ExportRequest) -> Ack {
         let key = request.key();
         let now = self.now;
-        let watched = self.delivery.watched(&key, now);
+        let was_open = self.delivery.is_open(&key);
         let ack = self.delivery.submit(request, now);
         if self.delivery.has_work() {
             self.pump();
         }
-        if self.delivery.has_sooner(watched, &key, now) {
+        let is_fresh = !was_open && self.delivery.is_open(&key);
+        if is_fresh || self.delivery.has_sooner(now) {
             self.flush_soon();
         }
         ack
