@@ -125,7 +125,7 @@ impl Delivery {
 
     /// Whether something is due before whoever sleeps wakes.
     ///
-    /// - Cost: some 50 ns for a collector.
+    /// - Cost: a look at each collector and each open batch.
     #[must_use]
     pub fn has_sooner(&self, now: Instant) -> bool {
         let next_at = self.next_at(now);
