@@ -99,7 +99,9 @@ impl Delivery {
         let is_judged = is_judged && self.degradation.enabled;
         let trigger = is_judged.then(|| self.triggers_at + TRIGGERS_INTERVAL);
         let spool = self.spooling.next_at(seen);
-        let disk = self.disk_at();
+        // The disk is asked again for what waits for a collector and may go there.
+        let is_waiting = due.is_some() || self.queues.iter().any(|queue| !queue.is_empty());
+        let disk = is_waiting.then(|| self.spooling.takes_again_at(seen));
         let deadline = self.deadlines.next_at(now);
         let times = [
             self.tick_due,
@@ -110,7 +112,7 @@ impl Delivery {
             destination,
             trigger,
             spool,
-            disk,
+            disk.flatten(),
             deadline,
         ];
         times.into_iter().flatten().min()
@@ -137,14 +139,6 @@ impl Delivery {
     #[must_use]
     pub fn is_open(&self, key: &BatchKey) -> bool {
         self.batcher.is_open(key)
-    }
-
-    /// When the disk is asked again, for what waits for a collector and may go there.
-    fn disk_at(&self) -> Option<Instant> {
-        let at = self.spooling.takes_again_at(self.ticked_at)?;
-        let is_open = self.batcher.next_due().is_some();
-        let is_waiting = is_open || self.queues.iter().any(|queue| !queue.is_empty());
-        is_waiting.then_some(at)
     }
 
     pub(super) fn look_at_triggers(&mut self, now: Instant) {

@@ -111,6 +111,13 @@ impl<'a> Source for Flat<'a> {
         self.window = mark;
     }
 
+    /// A read whose value nobody waits for: where the next item begins is known only once this one's
+    /// length has come from memory, so that without it the walk waits at each (docs/benchmarks.md).
+    #[inline(always)]
+    fn prefetch(&self, ahead: usize) {
+        std::hint::black_box(self.window.get(ahead).copied());
+    }
+
     #[inline(always)]
     fn attribute(&mut self) -> bool {
         let Some(rest) = attribute(self.window) else {
