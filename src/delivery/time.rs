@@ -100,8 +100,9 @@ impl Delivery {
         let trigger = is_judged.then(|| self.triggers_at + TRIGGERS_INTERVAL);
         let spool = self.spooling.next_at(seen);
         // The disk is asked again for what waits for a collector and may go there.
-        let is_waiting = due.is_some() || self.queues.iter().any(|queue| !queue.is_empty());
-        let disk = is_waiting.then(|| self.spooling.takes_again_at(seen));
+        let is_waiting = || due.is_some() || self.queues.iter().any(|queue| !queue.is_empty());
+        let disk = self.spooling.takes_again_at(seen);
+        let disk = disk.filter(|_| is_waiting());
         let deadline = self.deadlines.next_at(now);
         let times = [
             self.tick_due,
@@ -112,7 +113,7 @@ impl Delivery {
             destination,
             trigger,
             spool,
-            disk.flatten(),
+            disk,
             deadline,
         ];
         times.into_iter().flatten().min()
