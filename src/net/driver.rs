@@ -53,12 +53,29 @@ impl Driver {
 
     /// Polls `poll`, then sends what that gathered, until `poll` is ready and all is sent, or the
     /// connection is broken or abandoned.
-    ///
-    /// A few bytes are put off once, until the other tasks that are ready have run: what the
-    /// connection answers by then goes out with them. Where nothing else is ready, that is at once.
     pub fn drive<'a>(
         &'a self,
+        poll: impl FnMut(&mut Context<'_>) -> Poll<()> + 'a,
+    ) -> impl Future<Output = ()> + 'a {
+        self.run(poll, false)
+    }
+
+    /// [`Driver::drive`] for a connection that carries many calls at once: a few bytes are put off
+    /// once, until the other tasks that are ready have run, because what the connection answers by
+    /// then goes out with them. Where nothing else is ready, that is at once.
+    ///
+    /// - Cost: the task runs twice for a write, which is a loss where calls come one by one.
+    pub fn drive_many<'a>(
+        &'a self,
+        poll: impl FnMut(&mut Context<'_>) -> Poll<()> + 'a,
+    ) -> impl Future<Output = ()> + 'a {
+        self.run(poll, true)
+    }
+
+    fn run<'a>(
+        &'a self,
         mut poll: impl FnMut(&mut Context<'_>) -> Poll<()> + 'a,
+        puts_off: bool,
     ) -> impl Future<Output = ()> + 'a {
         let mut ended = false;
         let mut put_off = false;
@@ -68,7 +85,7 @@ impl Driver {
                 return Poll::Ready(());
             }
             ended = ended || poll(cx).is_ready();
-            if !ended && !put_off && self.io.is_worth_putting_off() {
+            if puts_off && !ended && !put_off && self.io.is_worth_putting_off() {
                 put_off = true;
                 cx.waker().wake_by_ref();
                 return Poll::Pending;

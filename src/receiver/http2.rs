@@ -53,7 +53,7 @@ pub(super) async fn serve(context: &Rc<Context>, connection: &Rc<Connection>) {
     let mut session = Session::new(context, connection);
     connection
         .driver()
-        .drive(|cx| {
+        .drive_many(|cx| {
             let polled = session.poll(cx);
             io.gather(session.http.output());
             polled
