@@ -14,7 +14,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::{
     schedule::{Rate, Shape},
-    send::{self, Compression, Load, Phase, Pool, Protocol, Settings, Start, Tls},
+    send::{self, Compression, Load, Phase, Pool, Protocol, Settings, Start, Tls, Writes},
     telemetry::{Encoding, Mix, Workload},
 };
 
@@ -55,6 +55,12 @@ pub(super) struct Send {
     /// Requests in flight on one connection; HTTP/1.1 carries one at a time, whatever this says.
     #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=65_535))]
     in_flight: u32,
+    /// Most bytes of an HTTP/2 frame; without it as many as the receiver takes. grpc-go never writes more than 16384.
+    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(1024..=16_777_215))]
+    frame_bytes: Option<u32>,
+    /// HTTP/2 frames in one write: all of a turn of the connection, or each `frame` by itself as tonic.
+    #[arg(long, value_name = "turn|frame", default_value_t = Writes::Turn)]
+    writes: Writes,
     /// Requests at a constant rate, such as 1000/s.
     #[arg(long, group = "load")]
     rate: Option<Rate>,
@@ -202,6 +208,8 @@ impl Send {
             },
             connections: self.connections,
             in_flight: self.in_flight,
+            frame_bytes: self.frame_bytes.map(|bytes| bytes as usize),
+            writes: self.writes,
             load,
             warm_up: self.warmup,
             duration: self.duration,

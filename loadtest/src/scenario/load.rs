@@ -35,6 +35,10 @@ pub struct Load {
     pub connections: Option<u32>,
     /// Requests in flight on each connection.
     pub in_flight: Option<u32>,
+    /// Most bytes of an HTTP/2 frame, where the receiver takes more.
+    pub frame_bytes: Option<u32>,
+    /// HTTP/2 frames in one write: those of a `turn`, or each `frame` by itself.
+    pub writes: Option<String>,
     /// Most requests that are due and wait for a place in flight.
     pub queue: Option<u32>,
     /// Requests a second, such as `1000/s`.
@@ -144,6 +148,8 @@ impl Load {
             ("--pool-time", seconds(self.pool_time)),
             ("--connections", self.connections.as_ref().and_then(text)),
             ("--in-flight", self.in_flight.as_ref().and_then(text)),
+            ("--frame-bytes", self.frame_bytes.as_ref().and_then(text)),
+            ("--writes", self.writes.clone()),
             ("--queue", self.queue.as_ref().and_then(text)),
             ("--rate", self.rate.clone()),
             ("--ramp", self.ramp.clone()),

@@ -1,7 +1,7 @@
 //! Gathers the frames of one turn of a connection into one write.
 //!
-//! Each write on a socket has a price of its own, and `h2` would pay it for every frame. Senders
-//! in the field gather as well: they fill a buffer of tens of KiB before they write.
+//! Each write on a socket has a price of its own, and `h2` pays it for every frame. Some senders in
+//! the field do as well, others fill a buffer of tens of KiB before they write: both can be had.
 
 use std::{
     cell::RefCell,
@@ -14,14 +14,17 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::settings::Writes;
+
 /// So much is gathered at most before it is written.
 const MOST: usize = 256 << 10;
 
-/// A stream whose writes wait for the end of the turn; [`drive`] ends turns.
+/// A stream whose writes wait for the end of the turn, where that is wanted; [`drive`] ends turns.
 pub(super) struct Gather<S>(Rc<RefCell<Shared<S>>>);
 
 struct Shared<S> {
     stream: S,
+    writes: Writes,
     gathered: Vec<u8>,
     written: usize,
     /// A write was put off for want of room.
@@ -49,9 +52,10 @@ impl<S: AsyncWrite + Unpin> Shared<S> {
 }
 
 impl<S> Gather<S> {
-    pub(super) fn new(stream: S) -> Self {
+    pub(super) fn new(stream: S, writes: Writes) -> Self {
         Self(Rc::new(RefCell::new(Shared {
             stream,
+            writes,
             gathered: Vec::new(),
             written: 0,
             held_up: false,
@@ -114,6 +118,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Gather<S> {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let shared = &mut *self.0.borrow_mut();
+        if shared.writes == Writes::Frame {
+            return Pin::new(&mut shared.stream).poll_write_vectored(cx, slices);
+        }
         if shared.gathered.len() >= MOST && shared.poll_write_out(cx)?.is_pending() {
             shared.held_up = true;
             return Poll::Pending;
@@ -151,7 +158,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_written_in_a_turn_goes_out_at_its_end() {
         let (near, mut far) = duplex(64);
-        let mut gather = Gather::new(near);
+        let mut gather = Gather::new(near, Writes::Turn);
         gather.write_all(b"head").await.unwrap();
         gather.flush().await.unwrap();
         gather.write_all(b"body").await.unwrap();
@@ -166,9 +173,19 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_frame_goes_out_by_itself_where_that_is_wanted() {
+        let (near, mut far) = duplex(64);
+        let mut gather = Gather::new(near, Writes::Frame);
+        gather.write_all(b"head").await.unwrap();
+        let mut arrived = [0; 4];
+        far.read_exact(&mut arrived).await.unwrap();
+        assert_eq!(&arrived, b"head");
+    }
+
+    #[tokio::test]
     async fn a_connection_that_was_held_up_goes_on_when_there_is_room() {
         let (near, mut far) = duplex(1000);
-        let gather = Gather::new(near);
+        let gather = Gather::new(near, Writes::Turn);
         let shared = gather.share();
         let bytes: Vec<u8> = (0..=250).cycle().take(4 * MOST).collect();
         let connection = async {
@@ -189,7 +206,7 @@ mod tests {
     #[tokio::test]
     async fn it_ends_when_the_other_end_is_gone() {
         let (near, far) = duplex(64);
-        let mut gather = Gather::new(near);
+        let mut gather = Gather::new(near, Writes::Turn);
         gather.write_all(b"for nobody").await.unwrap();
         drop(far);
         drive(gather.share(), pending::<()>()).await;

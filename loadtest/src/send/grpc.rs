@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, rc::Rc, time::Instant};
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use h2::{RecvStream, client::SendRequest};
 use http::{HeaderMap, HeaderValue, Method, Uri, Version, header};
 use tokio::sync::Mutex;
@@ -12,7 +12,7 @@ use super::{
     connect::{Dialer, reason},
     gather::{Gather, drive},
     message::Message,
-    settings::{Compression, Settings},
+    settings::{Compression, Settings, Writes},
     source::Request,
 };
 use crate::telemetry::Signal;
@@ -22,11 +22,13 @@ const WINDOW: u32 = 1 << 20;
 /// More than this is no answer to an export.
 const ANSWER: usize = 4 << 20;
 
-/// Heads of requests, built once.
+/// Heads of requests, built once, and how requests are put on the wire.
 pub(super) struct Heads {
     uris: [Uri; 3],
     headers: HeaderMap,
     compressed: bool,
+    frame_bytes: Option<usize>,
+    writes: Writes,
 }
 
 impl Heads {
@@ -67,6 +69,8 @@ impl Heads {
             ],
             headers,
             compressed,
+            frame_bytes: settings.frame_bytes,
+            writes: settings.writes,
         })
     }
 
@@ -135,7 +139,7 @@ impl Link {
         if let Some(open) = &*self.open.borrow() {
             return Ok(open.clone());
         }
-        let stream = Gather::new(self.dialer.dial().await?);
+        let stream = Gather::new(self.dialer.dial().await?, self.heads.writes);
         let shared = stream.share();
         let (requests, connection) = h2::client::Builder::new()
             .initial_window_size(WINDOW)
@@ -184,7 +188,13 @@ async fn call(
     request: &Request,
 ) -> Result<Answer, h2::Error> {
     let (response, mut stream) = requests.send_request(heads.head(request.signal), false)?;
-    stream.send_data(Message::new(heads.compressed, request.body.clone()), true)?;
+    let mut message = Message::new(heads.compressed, request.body.clone());
+    if let Some(most) = heads.frame_bytes {
+        while message.remaining() > most {
+            stream.send_data(message.split_to(most), false)?;
+        }
+    }
+    stream.send_data(message, true)?;
     let (head, mut body) = response.await?.into_parts();
     if head.status != http::StatusCode::OK {
         let now = std::time::SystemTime::now();

@@ -23,6 +23,16 @@ impl Message {
             body,
         }
     }
+
+    /// Cuts off the first `count` bytes, which hold the prefix.
+    pub(super) fn split_to(&mut self, count: usize) -> Self {
+        let prefix = PREFIX - std::mem::replace(&mut self.written, PREFIX);
+        Self {
+            prefix: self.prefix,
+            written: PREFIX - prefix,
+            body: self.body.split_to(count - prefix),
+        }
+    }
 }
 
 impl Buf for Message {
@@ -72,6 +82,17 @@ mod tests {
             let gathered: Vec<u8> = slices[..count].iter().flat_map(|s| s.to_vec()).collect();
             assert_eq!(gathered, whole[cut..]);
             assert_eq!(message.copy_to_bytes(whole.len() - cut), whole[cut..]);
+        }
+    }
+
+    #[test]
+    fn its_pieces_are_the_whole() {
+        let whole = [&[0, 0, 0, 0, 6][..], b"abcdef"].concat();
+        for cut in PREFIX..=whole.len() {
+            let mut message = Message::new(false, Bytes::from_static(b"abcdef"));
+            let mut first = message.split_to(cut);
+            assert_eq!(first.copy_to_bytes(first.remaining()), whole[..cut]);
+            assert_eq!(message.copy_to_bytes(message.remaining()), whole[cut..]);
         }
     }
 }

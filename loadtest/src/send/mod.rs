@@ -50,7 +50,7 @@ use tokio::{
 };
 
 pub use phase::Phase;
-pub use settings::{Compression, Load, Pool, Protocol, Settings, Start, Tls};
+pub use settings::{Compression, Load, Pool, Protocol, Settings, Start, Tls, Writes};
 pub use summary::summary;
 
 use crate::{

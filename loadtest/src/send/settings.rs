@@ -101,6 +101,42 @@ impl Compression {
     }
 }
 
+/// When the frames of HTTP/2 are written to the socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Writes {
+    /// All that a turn of the connection has made in one write, as senders do that fill a buffer
+    /// first: the largest reads for who receives.
+    Turn,
+    /// Each frame in a write of its own, as the `h2` library does, and so tonic.
+    Frame,
+}
+
+impl Writes {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Turn => "turn",
+            Self::Frame => "frame",
+        }
+    }
+}
+
+impl FromStr for Writes {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        [Self::Turn, Self::Frame]
+            .into_iter()
+            .find(|writes| writes.name() == text)
+            .ok_or_else(|| format!("`{text}` is no way to write: choose turn or frame"))
+    }
+}
+
+impl fmt::Display for Writes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
 /// When requests are sent.
 #[derive(Clone, Debug)]
 pub enum Load {
@@ -163,6 +199,10 @@ pub struct Settings {
     pub connections: u32,
     /// Requests in flight on one connection.
     pub in_flight: u32,
+    /// Most bytes of a frame of HTTP/2; without it as many as the receiver takes.
+    pub frame_bytes: Option<usize>,
+    /// When frames are written.
+    pub writes: Writes,
     /// When requests are sent.
     pub load: Load,
     /// Sent, but not measured, before the measurement.

@@ -12,7 +12,7 @@ use loadtest::{
     audit::{self, Arrivals},
     results::Answers,
     schedule::{Rate, Shape},
-    send::{Compression, Load, Outcome, Pool, Protocol, Settings, Start, Tls, run},
+    send::{Compression, Load, Outcome, Pool, Protocol, Settings, Start, Tls, Writes, run},
     telemetry::{Encoding, Found, Level, Signal, Workload, inspect},
 };
 use server::{Log, Reply, serve};
@@ -42,6 +42,8 @@ fn settings(target: SocketAddr, protocol: Protocol) -> Settings {
         },
         connections: 2,
         in_flight: 4,
+        frame_bytes: None,
+        writes: Writes::Turn,
         load: Load::Open(Shape::Constant(Rate::per_second(200.0).unwrap())),
         warm_up: Duration::ZERO,
         duration: Duration::from_millis(200),
@@ -135,6 +137,25 @@ fn every_signal_goes_out_on_schedule_and_arrives_as_it_was_sent() {
     );
     assert!(requests.iter().any(|seen| seen.connection == 1));
     assert_exact(outcome, &arrivals(&log, Encoding::Protobuf, message));
+}
+
+#[test]
+fn frames_are_as_long_as_was_asked_however_they_are_written() {
+    for writes in [Writes::Turn, Writes::Frame] {
+        let (target, log) = serve(true, None, |_, _| Reply::ok());
+        let mut settings = Settings {
+            frame_bytes: Some(2048),
+            writes,
+            load: burst(3),
+            ..settings(target, Protocol::Grpc)
+        };
+        settings.workload.items = 50;
+        let outcome = run(&settings).unwrap();
+        for seen in log.lock().unwrap().iter() {
+            assert!(seen.body.len() > 3 * 2048 && seen.longest == 2048);
+        }
+        assert_exact(outcome, &arrivals(&log, Encoding::Protobuf, message));
+    }
 }
 
 #[test]

@@ -21,6 +21,8 @@ pub struct Seen {
     pub path: String,
     pub headers: HeaderMap,
     pub body: Bytes,
+    /// Bytes of its longest frame.
+    pub longest: usize,
 }
 
 /// What to do with it.
@@ -174,17 +176,19 @@ where
         let (log, handler, close) = (log.clone(), handler.clone(), close.clone());
         tokio::spawn(async move {
             let (head, mut stream) = request.into_parts();
-            let mut body = BytesMut::new();
+            let (mut body, mut longest) = (BytesMut::new(), 0);
             while let Some(chunk) = stream.data().await {
                 let Ok(chunk) = chunk else { return };
                 let _ = stream.flow_control().release_capacity(chunk.len());
                 body.extend_from_slice(&chunk);
+                longest = longest.max(chunk.len());
             }
             let seen = Seen {
                 connection,
                 path: head.uri.path().into(),
                 headers: head.headers,
                 body: body.freeze(),
+                longest,
             };
             match note(&log, &*handler, seen) {
                 Reply::Answer(answer) => {
@@ -226,6 +230,7 @@ where
                     connection,
                     path: head.uri.path().into(),
                     headers: head.headers,
+                    longest: body.len(),
                     body,
                 };
                 match note(&log, &*handler, seen) {
