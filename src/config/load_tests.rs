@@ -151,7 +151,7 @@ fn the_guides_tuned_file_loads_as_written() {
     assert_eq!(config.batch.items_max, 1000);
     assert_eq!(config.batch.flush_interval, Duration::from_secs(1));
     assert_eq!(config.export.max_concurrent_requests, 100);
-    assert_eq!(config.export.connection_pool_size, 50);
+    assert_eq!(config.export.connection_pool_size, Some(50));
 }
 
 #[test]

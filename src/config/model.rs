@@ -87,8 +87,9 @@ pub struct Export {
     /// Whether every collector of a signal reads all gzip members or zstd frames of a body, by
     /// [`Signal::index`].
     pub merge_compressed: [bool; 4],
-    /// Connections a shard keeps to each collector at the most. Range: 1 to 1,024.
-    pub connection_pool_size: usize,
+    /// Connections a shard keeps to each collector at the most, where that was said. Range: 1 to
+    /// 1,024. What holds for a collector is [`Export::connections_max`].
+    pub connection_pool_size: Option<usize>,
     /// Requests in flight from a shard to each collector at the most; sixteen small ones count as
     /// one. Range: 1 to 65,536.
     pub max_concurrent_requests: usize,
@@ -96,12 +97,45 @@ pub struct Export {
     pub timeouts: Timeouts,
 }
 
+/// The most connections to one collector that can be asked for.
+const CONNECTIONS_MAX: usize = 1024;
+
+/// Connections to a collector over HTTP/2 where none were asked for.
+///
+/// - Source: measured: fewer cost more CPU a request (docs/benchmarks.md).
+const MULTIPLEXED_CONNECTIONS: usize = 4;
+
 impl Export {
     /// The collectors that a signal goes to.
     #[must_use]
     pub fn endpoints_of(&self, signal: Signal) -> &[Endpoint] {
         let own = &self.signal_endpoints[signal.index()];
         if own.is_empty() { &self.endpoints } else { own }
+    }
+
+    /// Connections a shard keeps to this collector at the most.
+    ///
+    /// - Default: 4 where each carries many requests, else one for each
+    ///   request in flight: fewer would make a distant collector wait, and cost more CPU a request
+    ///   near by (docs/benchmarks.md).
+    #[must_use]
+    pub fn connections_max(&self, endpoint: &Endpoint) -> usize {
+        self.connection_pool_size
+            .unwrap_or_else(|| match endpoint.is_multiplexed() {
+                true => MULTIPLEXED_CONNECTIONS,
+                false => self.max_concurrent_requests.min(CONNECTIONS_MAX),
+            })
+    }
+
+    /// Requests a shard has in flight to this collector at the most.
+    #[must_use]
+    pub fn in_flight_max(&self, endpoint: &Endpoint) -> usize {
+        match endpoint.is_multiplexed() {
+            true => self.max_concurrent_requests,
+            false => self
+                .max_concurrent_requests
+                .min(self.connections_max(endpoint)),
+        }
     }
 }
 
@@ -424,7 +458,7 @@ impl Default for Config {
                 compression: Encoding::Identity,
                 compression_level: 0,
                 merge_compressed: [false; 4],
-                connection_pool_size: 4,
+                connection_pool_size: None,
                 max_concurrent_requests: 16,
                 timeouts: Timeouts {
                     connect: Duration::from_secs(5),
@@ -543,5 +577,34 @@ impl Default for Spool {
             replay: ReplayOrder::OldestFirst,
             replay_rate: 32 << 20,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_collector_has_connections_for_all_requests_in_flight_unless_less_was_asked_for() {
+        let mut export = Config::default().export;
+        let at = |protocol| Endpoint {
+            host: "collector".to_owned(),
+            port: 4318,
+            protocol,
+            http_version: HttpVersion::Http1,
+            path: String::new(),
+            path_as_is: false,
+        };
+        let (grpc, http1) = (at(Protocol::Grpc), at(Protocol::HttpProtobuf));
+        let both = |export: &Export| {
+            [&grpc, &http1].map(|it| (export.connections_max(it), export.in_flight_max(it)))
+        };
+        assert_eq!(both(&export), [(4, 16), (16, 16)]);
+        export.connection_pool_size = Some(8);
+        assert_eq!(both(&export), [(8, 16), (8, 8)]);
+        export.max_concurrent_requests = 2;
+        assert_eq!(both(&export), [(8, 2), (8, 2)]);
+        (export.connection_pool_size, export.max_concurrent_requests) = (None, 65_536);
+        assert_eq!(both(&export), [(4, 65_536), (1024, 1024)]);
     }
 }

@@ -73,18 +73,11 @@ impl Destination {
         breaker: &CircuitBreaker,
         health: &HealthCheck,
     ) -> Self {
-        let is_multiplexed = endpoint.is_multiplexed();
-        let places = match is_multiplexed {
-            true => export.max_concurrent_requests,
-            false => export
-                .max_concurrent_requests
-                .min(export.connection_pool_size),
-        };
         Self {
             name: endpoint.authority(),
             in_flight: 0,
-            places,
-            is_multiplexed,
+            places: export.in_flight_max(endpoint),
+            is_multiplexed: endpoint.is_multiplexed(),
             breaker: Breaker::new(breaker),
             health: Health::new(health),
             probed_at: None,

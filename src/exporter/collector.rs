@@ -48,7 +48,6 @@ pub struct Shared {
 pub(super) struct Resources {
     pub shared: Shared,
     pub timeouts: Timeouts,
-    pool_size: usize,
     in_flight_max: usize,
     pub headers: HeaderMap,
 }
@@ -64,7 +63,6 @@ impl Resources {
         Self {
             shared,
             timeouts: export.timeouts,
-            pool_size: export.connection_pool_size,
             in_flight_max: export.max_concurrent_requests,
             headers: headers.collect(),
         }
@@ -79,6 +77,7 @@ pub struct Collector {
     endpoint: Endpoint,
     heads: [[Option<Head>; Encoding::ALL.len()]; 4],
     resources: Rc<Resources>,
+    connections_max: usize,
     connections: RefCell<Vec<Rc<Connection>>>,
     connecting: Cell<usize>,
     awaiting_connection: RefCell<Vec<Waker>>,
@@ -94,7 +93,11 @@ struct Addresses {
 }
 
 impl Collector {
-    pub(super) fn new(endpoint: Endpoint, resources: Rc<Resources>) -> Self {
+    pub(super) fn new(
+        endpoint: Endpoint,
+        connections_max: usize,
+        resources: Rc<Resources>,
+    ) -> Self {
         let heads = Signal::ALL.map(|signal| {
             Encoding::ALL.map(|encoding| head(&endpoint, signal, encoding, &resources))
         });
@@ -102,6 +105,7 @@ impl Collector {
             endpoint,
             heads,
             resources,
+            connections_max,
             connections: RefCell::default(),
             connecting: Cell::new(0),
             awaiting_connection: RefCell::default(),
@@ -215,14 +219,9 @@ impl Collector {
         if !self.is_multiplexed() {
             return self.connect().await;
         }
-        let Resources {
-            in_flight_max,
-            pool_size,
-            ..
-        } = *self.resources;
-        let share = in_flight_max.div_ceil(pool_size);
+        let share = self.resources.in_flight_max.div_ceil(self.connections_max);
         let open = self.connections.borrow().len() + self.connecting.get();
-        if connection.in_flight() >= share && open < pool_size {
+        if connection.in_flight() >= share && open < self.connections_max {
             let collector = Rc::clone(self);
             rt::spawn(async move {
                 // The next request that finds no connection tells an error here.
@@ -238,7 +237,7 @@ impl Collector {
             let usable = |connection: &Rc<Connection>| {
                 connection.is_usable() && (self.is_multiplexed() || connection.is_idle())
             };
-            if self.connecting.get() < self.resources.pool_size
+            if self.connecting.get() < self.connections_max
                 || self.connections.borrow().iter().any(usable)
             {
                 return Poll::Ready(());

@@ -39,7 +39,8 @@ impl Exporter {
         let resources = Rc::new(Resources::new(export, shared));
         let collectors = export.collectors().into_iter().map(|endpoint| {
             let resources = Rc::clone(&resources);
-            Rc::new(Collector::new(endpoint.clone(), resources))
+            let connections_max = export.connections_max(endpoint);
+            Rc::new(Collector::new(endpoint.clone(), connections_max, resources))
         });
         Self {
             collectors: collectors.collect(),

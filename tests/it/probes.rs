@@ -59,7 +59,7 @@ fn exporter(address: SocketAddr, http: Http) -> Exporter {
         path_as_is: false,
     }];
     export.headers = vec![("x-tenant".to_owned(), "one".to_owned())];
-    export.connection_pool_size = 1;
+    export.connection_pool_size = Some(1);
     export.max_concurrent_requests = 1;
     let shared = Shared {
         buffers: Rc::new(Buffers::default()),

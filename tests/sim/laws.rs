@@ -50,11 +50,9 @@ impl Watched {
             endpoint.protocol == Protocol::Grpc || endpoint.http_version == HttpVersion::Http2;
         Self {
             breaker: Breaker::new(&config.circuit_breaker),
-            places: match is_multiplexed {
-                true => export.max_concurrent_requests,
-                false => export
-                    .max_concurrent_requests
-                    .min(export.connection_pool_size),
+            places: match (is_multiplexed, export.connection_pool_size) {
+                (false, Some(connections)) => export.max_concurrent_requests.min(connections),
+                _ => export.max_concurrent_requests,
             },
             is_multiplexed,
             under_way: 0,

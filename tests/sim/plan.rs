@@ -83,7 +83,7 @@ impl Plan {
         config.batch.flush_interval = between(random, 1, 300);
         let export = &mut config.export;
         export.max_concurrent_requests = pick(random, &[1, 2, 4, 16]);
-        export.connection_pool_size = pick(random, &[1, 4]);
+        export.connection_pool_size = pick(random, &[None, Some(1), Some(4)]);
         export.timeouts.operation = between(random, 100, 10_000);
         export.merge_compressed = [(); 4].map(|()| random.chance(300));
         let collectors = 1 + random.below(3);

@@ -98,7 +98,7 @@ impl Senders {
     fn new(plan: Plan, counts: Arc<Counts>, stop: Arc<AtomicBool>, connections: usize) -> Self {
         let export = Export {
             endpoints: vec![plan.endpoint.clone()],
-            connection_pool_size: 1,
+            connection_pool_size: Some(1),
             ..Config::default().export
         };
         let (buffers, metrics) = (Rc::new(Buffers::default()), ShardMetrics::new(0));

@@ -242,11 +242,13 @@ pub(super) const SENDING: Section = Section {
             kind: Kind::Integer {
                 min: 1,
                 max: 1024,
-                set: |draft, n| draft.config.export.connection_pool_size = size(n),
+                set: |draft, n| draft.config.export.connection_pool_size = Some(size(n)),
             },
-            default: "4",
+            example: "4",
             unit: "connections",
-            doc: "Connections that each core keeps to each collector at the most.",
+            doc: "Connections that each core keeps to each collector at the most. When it is not set, \
+                  4 over HTTP/2, where each carries many requests, and max_concurrent_requests over \
+                  HTTP/1.1, where each carries one.",
             cost: "A socket and its buffers for each, here and at the collector: cores × \
                    collectors × this many.",
             ..KEY
