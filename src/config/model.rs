@@ -115,9 +115,8 @@ impl Export {
 
     /// Connections a shard keeps to this collector at the most.
     ///
-    /// - Default: 4 where each carries many requests, else one for each
-    ///   request in flight: fewer would make a distant collector wait, and cost more CPU a request
-    ///   near by (docs/benchmarks.md).
+    /// - Default: 4 where each carries many requests, else one for each request in flight: with
+    ///   fewer a distant collector is sent less than it takes (docs/benchmarks.md).
     #[must_use]
     pub fn connections_max(&self, endpoint: &Endpoint) -> usize {
         self.connection_pool_size

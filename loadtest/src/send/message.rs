@@ -26,11 +26,11 @@ impl Message {
 
     /// Cuts off the first `count` bytes, which hold the prefix.
     pub(super) fn split_to(&mut self, count: usize) -> Self {
-        let prefix = PREFIX - std::mem::replace(&mut self.written, PREFIX);
+        let written = std::mem::replace(&mut self.written, PREFIX);
         Self {
             prefix: self.prefix,
-            written: PREFIX - prefix,
-            body: self.body.split_to(count - prefix),
+            written,
+            body: self.body.split_to(count - (PREFIX - written)),
         }
     }
 }
