@@ -21,7 +21,7 @@ use super::{
     Gate,
     buffers::{Buffers, READ_BYTES, WRITE_BYTES},
 };
-use crate::rt::{self, TcpStream};
+use crate::rt::{self, Room, TcpStream};
 
 /// Socket reads in one poll of a connection, so that a sender that is always faster than this
 /// shard does not keep it from the others.
@@ -174,6 +174,28 @@ impl IoHandle {
         self.shared.poll_take(cx, usize::MAX, take)
     }
 
+    /// Reads what has come to two places; says how much, 0 is the end. Nothing is ahead then.
+    ///
+    /// # Errors
+    ///
+    /// The socket's.
+    pub fn poll_read_apart(
+        &self,
+        cx: &mut Context<'_>,
+        first: Room<'_>,
+        second: Room<'_>,
+    ) -> Poll<io::Result<usize>> {
+        // What comes of an admitted body passes the gate, and no more is asked for than that.
+        ready!(self.shared.poll_turn(cx));
+        let mut inner = self.shared.inner.borrow_mut();
+        debug_assert!(inner.ahead.is_none(), "what has come is taken first");
+        let polled = inner.stream.poll_read_apart(cx, first, second);
+        if polled.is_ready() {
+            self.shared.read_at.set(rt::now());
+        }
+        polled
+    }
+
     /// Moves `bytes` behind what is gathered.
     pub fn gather(&self, bytes: &mut Vec<u8>) {
         if !bytes.is_empty() {
@@ -300,8 +322,8 @@ impl Inner {
 }
 
 impl Shared {
-    /// Reads once from the socket behind what is there already. 0 is the end.
-    fn poll_fill(&self, inner: &mut Inner, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+    /// Ready where the connection may read now: how much, at the most.
+    fn poll_turn(&self, cx: &Context<'_>) -> Poll<usize> {
         let mut room = READ_BYTES;
         if let Some(gate) = &self.gate
             && gate.is_closed()
@@ -318,6 +340,12 @@ impl Shared {
             return Poll::Pending;
         };
         self.reads_left.set(reads_left);
+        Poll::Ready(room)
+    }
+
+    /// Reads once from the socket behind what is there already. 0 is the end.
+    fn poll_fill(&self, inner: &mut Inner, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let room = ready!(self.poll_turn(cx));
         let Inner {
             stream,
             ahead: slot,

@@ -23,6 +23,11 @@ const UNKNOWN_RESERVED: std::ops::RangeInclusive<usize> = 512..=64 * 1024;
 /// - Source: chosen: one HTTP/2 frame of the default size.
 const UNKNOWN_BYTES: usize = 16 * 1024;
 
+/// Memory that a body is given may be longer than the body by this part of it.
+///
+/// - Source: chosen: as much as an allocator rounds up by, and a part of what is charged besides.
+pub(super) const EMPTY_PART: usize = 8;
+
 /// A whole body as it came, and what it holds of the budget.
 #[derive(Debug)]
 pub(super) struct Received {
@@ -139,10 +144,39 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
+    /// Takes the beginning of a body together with the memory that it lies in, unless the body
+    /// leaves too much of that empty.
+    pub(super) fn adopt(&mut self, memory: BytesMut) -> Result<(), Refusal> {
+        let length = self.call.length.unwrap_or(0);
+        let is_filled = length.saturating_add(length / EMPTY_PART) >= memory.capacity();
+        if !is_filled || self.wire_bytes > 0 {
+            return self.push_copy(&memory);
+        }
+        self.accept(&memory)?;
+        self.tail = memory;
+        Ok(())
+    }
+
+    /// Memory for more of a body of which so many bytes are missing, behind what is in it. What is
+    /// written to it is told to [`Reader::filled`].
+    pub(super) fn room(&mut self, missing: usize) -> &mut BytesMut {
+        if self.tail.len() == self.tail.capacity() {
+            self.end_tail();
+            self.tail = self.context.bodies.take(self.call.signal, missing);
+        }
+        &mut self.tail
+    }
+
+    /// So many bytes of a body of declared length came to [`Reader::room`].
+    pub(super) fn filled(&mut self, bytes: usize) -> Result<(), Refusal> {
+        self.count(bytes);
+        self.admit(bytes)
+    }
+
     /// How much memory a piece of the body begins; the bytes of the piece are counted already.
     fn reserved(&self, piece_bytes: usize) -> usize {
         match self.prefix.map(|prefix| prefix.len).or(self.call.length) {
-            Some(declared) => declared.max(piece_bytes),
+            Some(declared) => declared.saturating_sub(self.wire_bytes) + piece_bytes,
             None => {
                 let (least, most) = UNKNOWN_RESERVED.into_inner();
                 piece_bytes.max((self.wire_bytes / 2).clamp(least, most))
@@ -150,12 +184,15 @@ impl<'a> Reader<'a> {
         }
     }
 
+    fn count(&self, bytes: usize) {
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+        self.context.metrics.bytes_received(bytes);
+    }
+
     /// Counts a piece, takes the length prefix off its front and admits the rest; says where that
     /// begins.
     fn accept(&mut self, chunk: &[u8]) -> Result<usize, Refusal> {
-        self.context
-            .metrics
-            .bytes_received(u64::try_from(chunk.len()).unwrap_or(u64::MAX));
+        self.count(chunk.len());
         let mut taken = 0;
         if self.call.transport == Transport::Grpc && self.prefix.is_none() {
             taken = self.take_prefix(chunk)?;

@@ -1,5 +1,7 @@
 //! HTTP/1.1 from a sender: OTLP/HTTP, one call after the other.
 
+mod intake;
+
 use std::{
     future::{Future, poll_fn},
     pin::Pin,
@@ -10,6 +12,7 @@ use std::{
 
 use bytes::{Buf, Bytes};
 
+use self::intake::Likely;
 use super::{
     Context, body,
     connection::Connection,
@@ -76,6 +79,7 @@ struct Session<'a> {
     /// Since when something is read that belongs to no call.
     between: Option<Reading<'a>>,
     date: Date,
+    likely: Option<Likely>,
     /// The sender has ended, or its socket is broken.
     gone: bool,
 }
@@ -97,6 +101,7 @@ impl<'a> Session<'a> {
             ahead: None,
             between: None,
             date: Date::default(),
+            likely: None,
             gone: false,
         }
     }
@@ -159,13 +164,7 @@ impl<'a> Session<'a> {
                 }
                 continue;
             }
-            let mut came = false;
-            let polled = io.poll_take(cx, |bytes| {
-                came = true;
-                let taken = self.receive(bytes);
-                self.keep(bytes.get(taken..).unwrap_or_default());
-            });
-            if ready!(polled).is_err() || !came {
+            if !matches!(ready!(self.poll_read(cx)), Ok(1..)) {
                 self.gone = true;
                 self.close(Outcome::Refused(body::cut_off()), true);
                 return Poll::Ready(());
@@ -188,36 +187,6 @@ impl<'a> Session<'a> {
             }
         }
         Poll::Pending
-    }
-
-    /// Keeps what was sent ahead. Where there is no room for it the next answer is the last, which
-    /// tells the sender to send the rest again.
-    fn keep(&mut self, bytes: &[u8]) {
-        if bytes.is_empty() || self.http.is_done() {
-            return;
-        }
-        let mut permit = Permit::none(&self.context.budget);
-        if permit.cover(bytes.len()).is_ok() {
-            self.ahead = Some((Bytes::copy_from_slice(bytes), permit));
-        } else {
-            self.http.shut_down();
-        }
-    }
-
-    /// Takes input up to a call that waits; says how much.
-    fn receive(&mut self, input: &[u8]) -> usize {
-        let mut rest = input;
-        while self.http.output().len() <= ANSWER_BYTES_MAX {
-            match self.http.next(&mut rest) {
-                Ok(Some(event)) => self.on(event),
-                Ok(None) => break,
-                Err(problem) => {
-                    self.fail(problem);
-                    break;
-                }
-            }
-        }
-        input.len() - rest.len()
     }
 
     fn on(&mut self, event: Event<'_, Rc<Opened>>) {
@@ -252,9 +221,11 @@ impl<'a> Session<'a> {
 
     /// The request is whole: it is handed over, and answered at once where that is known.
     fn end(&mut self) {
-        let Some(call) = self.call.take() else {
+        let Some(mut call) = self.call.take() else {
             return;
         };
+        let length = call.reader().and_then(|reader| reader.call().length);
+        self.likely = Likely::after(self.http.head_bytes(), length);
         match call.hand_over(self.context) {
             Ok(call) => self.call = Some(call),
             Err((counted, outcome)) => self.write(counted, outcome, false),

@@ -63,6 +63,14 @@ impl<'a> InCall<'a> {
         }
     }
 
+    /// Where the body is put together, while it is being read.
+    pub(super) const fn reader(&mut self) -> Option<&mut Reader<'a>> {
+        match &mut self.progress {
+            Progress::Reading { reader, .. } => Some(reader),
+            Progress::Waiting(_) => None,
+        }
+    }
+
     /// The body is whole: it is handed over. The call waits then, or is at its end.
     pub(super) fn hand_over(self, context: &Context) -> Result<Self, Ended> {
         let Self {

@@ -24,5 +24,5 @@ pub use executor::{Thread, ThreadOptions, blocking, resolve, spawn, start, yield
 pub use file::{Access, BLOCK_BYTES, File, FileWriter, aligned};
 pub use notify::Notify;
 pub use preflight::{NoRuntime, preflight};
-pub use tcp::{TcpListener, TcpStream};
+pub use tcp::{Room, TcpListener, TcpStream};
 pub use worker::Worker;

@@ -2,17 +2,22 @@
 
 use std::{
     io::{self, IoSlice},
+    mem::MaybeUninit,
     net::SocketAddr,
     os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd},
     pin::Pin,
     task::{Context, Poll},
 };
 
+use bytes::{BufMut, BytesMut};
 use futures_util::{AsyncRead, AsyncWrite};
 use rustix::{
     io::Errno,
-    net::{SendAncillaryBuffer, SendFlags, sendmsg},
+    net::{RecvFlags, SendAncillaryBuffer, SendFlags, sendmsg},
 };
+use socket2::{MaybeUninitSlice, SockRef};
+
+use super::aligned;
 
 /// A listening socket of one shard.
 #[derive(Debug)]
@@ -43,6 +48,41 @@ impl TcpListener {
     pub async fn accept(&self) -> io::Result<TcpStream> {
         let inner = self.inner.accept().await?;
         Ok(TcpStream { inner })
+    }
+}
+
+/// Where a read goes: behind what is in `memory`, within its capacity. Memory that has none is
+/// taken, [`aligned`], once there is something to be read.
+#[derive(Debug)]
+pub struct Room<'m> {
+    /// The memory.
+    pub memory: &'m mut BytesMut,
+    /// How much of its capacity may be filled, at the most.
+    pub bytes: usize,
+}
+
+impl Room<'_> {
+    fn spare(&mut self) -> &mut [MaybeUninit<u8>] {
+        if self.memory.capacity() == 0 && self.bytes > 0 {
+            *self.memory = aligned(self.bytes);
+        }
+        let spare = self.memory.spare_capacity_mut();
+        let len = spare.len().min(self.bytes);
+        &mut spare[..len]
+    }
+
+    /// A read has filled so much of [`Room::spare`].
+    #[expect(
+        unsafe_code,
+        reason = "to zero the memory first costs what a copy does"
+    )]
+    fn filled(&mut self, bytes: usize) {
+        let bytes = bytes.min(self.spare().len());
+        // SAFETY: the only caller has just handed `spare` to the kernel, which said that it wrote
+        // to its first `bytes` bytes; more than `spare` has is cut off above.
+        unsafe {
+            self.memory.advance_mut(bytes);
+        }
     }
 }
 
@@ -81,6 +121,35 @@ impl TcpStream {
     /// The kernel's.
     pub fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.inner).poll_read(cx, buf)
+    }
+
+    /// Reads what is there to two places: what does not fit to the first goes to the second. Says
+    /// how much that was; 0 is the end.
+    ///
+    /// - Cost: one `recvmsg`; the ring is asked only when nothing is there.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's.
+    pub fn poll_read_apart(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut first: Room<'_>,
+        mut second: Room<'_>,
+    ) -> Poll<io::Result<usize>> {
+        self.inner.poll_read_by(cx, |socket| {
+            let (first_spare, second_spare) = (first.spare(), second.spare());
+            let first_bytes = first_spare.len();
+            let bytes = first_bytes + second_spare.len();
+            debug_assert!(bytes > 0, "a read of nothing would look like the end");
+            let mut pieces = [first_spare, second_spare].map(MaybeUninitSlice::new);
+            let socket = SockRef::from(&socket);
+            let flags = RecvFlags::DONTWAIT.bits().cast_signed();
+            let (read, _) = socket.recv_vectored_with_flags(&mut pieces, flags)?;
+            first.filled(read.min(first_bytes));
+            second.filled(read.saturating_sub(first_bytes));
+            Ok((read, read < bytes))
+        })
     }
 
     /// Writes what the kernel takes.

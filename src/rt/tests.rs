@@ -14,6 +14,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::BytesMut;
 use futures_util::future::{Either, join, join_all, poll_fn, select};
 
 use super::*;
@@ -85,6 +86,39 @@ fn each_byte_of_a_peer_wakes_who_sleeps() {
         }
         drop(next);
         peer.join().unwrap();
+    });
+}
+
+#[test]
+fn what_does_not_fit_to_the_first_place_is_read_to_the_second() {
+    run(|| async {
+        let listener = net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let mut peer = net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let mut stream = TcpListener::from_std(listener).accept().await.unwrap();
+        let (mut first, mut second) = (BytesMut::from("<"), BytesMut::new());
+        first.reserve(10);
+        peer.write_all(b"abcdefg").unwrap();
+        peer.shutdown(net::Shutdown::Write).unwrap();
+        let mut reads = Vec::new();
+        while reads.last() != Some(&0) {
+            let before = first.len() + second.len();
+            let read = poll_fn(|cx| {
+                // There is room for three bytes, and for five more each time.
+                let (bytes, memory) = (4 - first.len(), &mut first);
+                let left = Room { memory, bytes };
+                let (bytes, memory) = (5, &mut second);
+                stream.poll_read_apart(cx, left, Room { memory, bytes })
+            });
+            reads.push(read.await.unwrap());
+            let after = first.len() + second.len();
+            assert_eq!(reads.last(), Some(&(after - before)));
+        }
+        assert_eq!(reads, [7, 0]);
+        assert_eq!((&*first, &*second), (&b"<abc"[..], &b"defg"[..]));
+        assert!(
+            second.as_ptr().addr().is_multiple_of(512),
+            "fresh memory is aligned"
+        );
     });
 }
 

@@ -229,6 +229,68 @@ async fn a_large_body_in_chunks_of_any_size_arrives_as_it_was_sent() {
     otlp.assert_ledger_adds_up().await;
 }
 
+/// Where a body is expected, a connection remembers from the request before. Each of these comes
+/// after one of 40 kB.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_long_body_arrives_as_it_was_sent_whatever_came_before() {
+    const LONG: usize = 40_000;
+    let (collector, otlp) = forwarder().await;
+    let mut stream = raw::connect(otlp.address("http"));
+    let mut serve = |pieces: &[&[u8]], sent: &[&Payload]| {
+        for piece in pieces {
+            raw::write(&mut stream, piece);
+        }
+        for sent in sent {
+            assert_status(&answer(&mut stream), 200);
+            let came = collector.read(|log| log.accepted.iter().any(|it| it.body == sent.body));
+            assert!(came, "{} bytes", sent.body.len());
+        }
+    };
+    let of = |padding| payload_of_bytes(Signal::Logs, 2, padding);
+    // As long, a little longer and shorter, more than there is room for, less than is worth it.
+    for padding in [
+        LONG,
+        LONG + 2_000,
+        LONG - 2_000,
+        90_000,
+        600_000,
+        16_500,
+        20,
+    ] {
+        for sent in [of(LONG), of(LONG), of(padding)] {
+            serve(&[&request("/v1/logs", &sent)], &[&sent]);
+        }
+    }
+    // Other heads: longer, shorter, of an unknown path, of a body in chunks.
+    for fields in ["X-More: of it\r\n", "A: b\r\n", ""] {
+        let sent = of(LONG);
+        let fields = format!("{fields}Content-Length: {}\r\n", sent.body.len());
+        let head = head("/v1/logs", &fields);
+        serve(&[head.as_bytes(), &sent.body], &[&sent]);
+        serve(&[&[head.as_bytes(), &sent.body].concat()], &[&sent]);
+    }
+    let chunked = of(LONG);
+    let mut script = head("/v1/logs", "Transfer-Encoding: chunked\r\n").into_bytes();
+    write!(script, "{:x}\r\n", chunked.body.len()).unwrap();
+    script.extend_from_slice(&chunked.body);
+    script.extend_from_slice(b"\r\n0\r\n\r\n");
+    serve(&[&script], &[&chunked]);
+    // In pieces, and several at once.
+    for cut in [1, 60, 120, 150, 5_000, 39_000, 40_000] {
+        let (first, second, third) = (of(LONG), of(LONG), of(0));
+        serve(&[&request("/v1/logs", &first)], &[&first]);
+        let whole = request("/v1/logs", &second);
+        serve(&[&whole[..cut], &whole[cut..]], &[&second]);
+        let pair = [request("/v1/logs", &third), request("/v1/logs", &first)].concat();
+        serve(&[&pair[..cut], &pair[cut..]], &[&third, &first]);
+    }
+    serve(&[&request("/v1/logs", &of(LONG))], &[]);
+    assert_status(&answer(&mut stream), 200);
+    raw::write(&mut stream, &request("/v1/nothing", &of(LONG)));
+    assert_status(&answer(&mut stream), 404);
+    otlp.assert_ledger_adds_up().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_request_that_comes_byte_by_byte_is_served() {
     let (_collector, otlp) = forwarder().await;

@@ -68,6 +68,7 @@ pub struct Server<H> {
     state: State,
     /// The beginning of a head whose end has not come.
     partial: Vec<u8>,
+    head_bytes: usize,
     /// What the request that is open said of its answer.
     asked: Asked,
     leaving: bool,
@@ -128,6 +129,7 @@ impl<H: Clone> Server<H> {
             remembered: Remembered::default(),
             state: State::Head,
             partial: Vec::new(),
+            head_bytes: 0,
             asked: Asked::NOTHING,
             leaving: false,
             output: Vec::new(),
@@ -192,6 +194,7 @@ impl<H: Clone> Server<H> {
             && len <= self.limits.header_bytes
         {
             *input = input.get(len..).unwrap_or_default();
+            self.head_bytes = len;
             return Ok(Some(read));
         }
         let room = self.limits.header_bytes.saturating_sub(known);
@@ -212,6 +215,7 @@ impl<H: Clone> Server<H> {
             *input = &[];
             return Ok(None);
         };
+        self.head_bytes = end;
         let (bytes, after) = input.split_at(end.saturating_sub(known));
         *input = after;
         if known == 0 {
@@ -260,6 +264,35 @@ impl<H: Clone> Server<H> {
         Event::Head {
             head: read.head,
             length: read.length,
+        }
+    }
+
+    /// Whether nothing has come of the next request.
+    #[must_use]
+    pub const fn is_idle(&self) -> bool {
+        matches!(self.state, State::Head) && self.partial.is_empty()
+    }
+
+    /// The length of the last head, with its empty line.
+    #[must_use]
+    pub const fn head_bytes(&self) -> usize {
+        self.head_bytes
+    }
+
+    /// How much is missing of the body that is being read, where its length was declared.
+    #[must_use]
+    pub const fn missing(&self) -> Option<u64> {
+        match self.state {
+            State::Body(Body::Length(left)) => Some(left),
+            _ => None,
+        }
+    }
+
+    /// So much of what is missing came, and not by the input.
+    pub const fn came_apart(&mut self, bytes: u64) {
+        if let State::Body(Body::Length(left)) = &mut self.state {
+            debug_assert!(*left >= bytes, "no more comes than is missing");
+            *left = left.saturating_sub(bytes);
         }
     }
 

@@ -1,3 +1,5 @@
+// Changed from what was published: vendor/README.md says how.
+
 // Unless explicitly stated otherwise all files in this repository are licensed
 // under the MIT/Apache-2.0 License, at your convenience
 //
@@ -258,6 +260,19 @@ impl<S: AsRawFd> NonBufferedStream<S> {
         cx: &Context<'_>,
         buf: &mut [u8],
     ) -> Poll<io::Result<usize>> {
+        self.poll_read_by(cx, |fd| {
+            let room = buf.len();
+            super::yolo_recv(fd, buf).map(|read| read.map(|read| (read, read < room)))
+        })
+    }
+
+    /// Reads by a call of `read`, which says `None` where nothing has come, else
+    /// how much it has read, and whether nothing is left.
+    pub(crate) fn poll_read_by(
+        &mut self,
+        cx: &Context<'_>,
+        read: impl FnOnce(RawFd) -> Option<io::Result<(usize, bool)>>,
+    ) -> Poll<io::Result<usize>> {
         let reactor = self.reactor.upgrade().unwrap();
         let reactor = reactor.as_ref();
 
@@ -268,14 +283,14 @@ impl<S: AsRawFd> NonBufferedStream<S> {
             .unwrap_or(true);
 
         if no_pending_poll {
-            if let Some(result) = super::yolo_recv(self.stream.as_raw_fd(), buf) {
+            if let Some(result) = read(self.stream.as_raw_fd()) {
                 self.source_rx.take();
                 self.read_timeout.cancel_timer(reactor);
-                let result = poll_err!(result);
+                let (result, is_all) = poll_err!(result);
                 // Start an early poll if the buffer is not fully filled. So when
                 // the next time `poll_read` is called, it will be known immediately
                 // whether the underlying stream is ready for reading.
-                if result > 0 && result < buf.len() {
+                if result > 0 && is_all {
                     self.source_rx = Some(reactor.poll_read_ready(self.stream.as_raw_fd()));
                     // The `rush_dispatch`s here and after could be removed to
                     // improve performance if #458 is handled appropriately.
@@ -446,6 +461,15 @@ impl<S: AsRawFd, B: RxBuf> GlommioStream<S, B> {
             }
         }
         Poll::Ready(Ok(self.rx_buf.read(buf)))
+    }
+
+    pub(crate) fn poll_read_by(
+        &mut self,
+        cx: &Context<'_>,
+        read: impl FnOnce(RawFd) -> Option<io::Result<(usize, bool)>>,
+    ) -> Poll<io::Result<usize>> {
+        debug_assert!(self.rx_buf.is_empty());
+        self.stream.poll_read_by(cx, read)
     }
 
     fn poll_replenish_buffer(&mut self, cx: &Context<'_>) -> Poll<io::Result<usize>> {

@@ -25,7 +25,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use std::{
     io,
     net::{self, Shutdown, SocketAddr, ToSocketAddrs},
-    os::unix::io::{AsRawFd, FromRawFd, IntoRawFd, RawFd},
+    os::unix::io::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, RawFd},
     pin::Pin,
     rc::{Rc, Weak},
     task::{Context, Poll},
@@ -496,6 +496,25 @@ impl TcpStream {
         TcpStream {
             stream: self.stream.buffered_with(buf),
         }
+    }
+}
+
+impl TcpStream {
+    /// Reads by one call of `read`, which gets the socket and says how much it
+    /// has read, and whether nothing is left to be read. Where it says
+    /// [`io::ErrorKind::WouldBlock`], this waits until something has come.
+    pub fn poll_read_by(
+        &mut self,
+        cx: &mut Context<'_>,
+        read: impl FnOnce(BorrowedFd<'_>) -> io::Result<(usize, bool)>,
+    ) -> Poll<io::Result<usize>> {
+        self.stream.poll_read_by(cx, |fd| {
+            // The stream owns the descriptor, and is borrowed while it is used.
+            match read(unsafe { BorrowedFd::borrow_raw(fd) }) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
+                result => Some(result),
+            }
+        })
     }
 }
 
