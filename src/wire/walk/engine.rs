@@ -44,6 +44,12 @@ pub(in crate::wire) trait Source {
         false
     }
 
+    /// Reads the key that comes next if it is `key`, else touches nothing and says `false`.
+    #[inline(always)]
+    fn again(&mut self, _key: u64) -> bool {
+        false
+    }
+
     /// Walks the next message whole if it can be walked better alone, else [`Source::enter`]s it.
     #[inline(always)]
     fn message<const FULL: bool>(
@@ -193,8 +199,15 @@ fn field<S: Source, const FULL: bool>(
         Kind::Attribute | Kind::Message if !FULL => {
             source.bytes()?;
         }
-        // An attribute holds a value, two messages further down.
-        Kind::Attribute => return Ok(depth >= DEPTH_MAX - 1 || !source.attribute()),
+        // An attribute holds a value, two messages further down. One is seldom alone.
+        Kind::Attribute => loop {
+            if depth >= DEPTH_MAX - 1 || !source.attribute() {
+                return Ok(true);
+            }
+            if !source.again(key) {
+                return Ok(false);
+            }
+        },
         Kind::Message | Kind::Path => return Ok(true),
         Kind::Metric => {
             tally.metric();

@@ -65,7 +65,7 @@ impl<'a> Source for Flat<'a> {
             self.window = rest;
             return Ok(u64::from(*byte));
         }
-        let (value, rest) = long_varint(self.window)?;
+        let (value, rest) = long(self.window)?;
         self.window = rest;
         Ok(value)
     }
@@ -126,6 +126,18 @@ impl<'a> Source for Flat<'a> {
         self.window = rest;
         true
     }
+
+    #[inline(always)]
+    fn again(&mut self, key: u64) -> bool {
+        let [byte @ 0..0x80, rest @ ..] = self.window else {
+            return false;
+        };
+        let is_same = u64::from(*byte) == key;
+        if is_same {
+            self.window = rest;
+        }
+        is_same
+    }
 }
 
 /// Reads a varint of more than one byte.
@@ -149,13 +161,19 @@ fn long_varint(window: &[u8]) -> Result<(u64, &[u8]), Fault> {
     Err(LONG_VARINT)
 }
 
+/// Reads a varint of more than one byte, which seldom are more than two.
+#[inline(always)]
+fn long(window: &[u8]) -> Result<(u64, &[u8]), Fault> {
+    if let [low, high @ 0..0x80, rest @ ..] = window {
+        return Ok((u64::from(*low & 0x7f) | u64::from(*high) << 7, rest));
+    }
+    long_varint(window)
+}
+
 /// Reads a length of more than one byte.
 #[inline(always)]
 fn long_length(window: &[u8]) -> Result<(usize, &[u8]), Fault> {
-    if let [low, high @ 0..0x80, rest @ ..] = window {
-        return Ok((usize::from(*low & 0x7f) | usize::from(*high) << 7, rest));
-    }
-    let (length, rest) = long_varint(window)?;
+    let (length, rest) = long(window)?;
     // A length that no address can hold is longer than any message, and so is the largest address.
     Ok((usize::try_from(length).unwrap_or(usize::MAX), rest))
 }
@@ -182,10 +200,11 @@ fn attribute(window: &[u8]) -> Option<&[u8]> {
         // Keys and lengths are below 0x80 as ASCII is, so that one look over the pair will do.
         [0x0a, length, text @ ..] => text.len() == usize::from(*length) && is_ascii(pair),
         [0x10 | 0x18, 0..0x80] => is_ascii(key),
-        [0x18, ..] => {
-            let [_, number @ ..] = value else { return None };
-            matches!(long_varint(number), Ok((_, []))) && is_ascii(key)
+        // Nine bytes of a varint have 63 bits: only a tenth could have too many.
+        [0x18, front @ .., 0..0x80] if front.len() < 9 => {
+            front.iter().all(|byte| *byte >= 0x80) && is_ascii(key)
         }
+        [0x18, number @ ..] => matches!(long_varint(number), Ok((_, []))) && is_ascii(key),
         [0x21, _, _, _, _, _, _, _, _] => is_ascii(key),
         _ => false,
     };
