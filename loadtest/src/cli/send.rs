@@ -174,6 +174,15 @@ impl Send {
         if self.duration.is_zero() {
             bail!("--duration is nothing: measure for a while, such as 10s");
         }
+        if self.protocol != Protocol::Grpc
+            && (self.frame_bytes.is_some() || self.writes != Writes::Turn)
+        {
+            bail!(
+                "--frame-bytes and --writes say how HTTP/2 is written, and {} goes over HTTP/1.1: \
+                 leave them out, or send --protocol grpc",
+                self.protocol
+            );
+        }
         let shapes = [&self.ramp, &self.steps, &self.burst];
         let shape = shapes.into_iter().flatten().next().cloned();
         let load = match (self.rate.map(Shape::Constant).or(shape), self.closed) {

@@ -258,8 +258,15 @@ impl Settings {
             format!(", {requests} requests repeated")
         });
         let retry = if self.retry { ", repeats refused" } else { "" };
+        let frames = self.frame_bytes.map_or_else(String::new, |bytes| {
+            format!(", frames of at most {bytes} bytes")
+        });
+        let writes = match self.writes {
+            Writes::Turn => "",
+            Writes::Frame => ", each frame in a write of its own",
+        };
         format!(
-            "{}{} {}, {} items a request, compression {}, {} connections × {} in flight, {load}{retry}{pool}",
+            "{}{} {}, {} items a request, compression {}, {} connections × {} in flight{frames}{writes}, {load}{retry}{pool}",
             self.protocol,
             if self.tls.is_some() { " over TLS" } else { "" },
             self.workload.signals,

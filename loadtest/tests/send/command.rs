@@ -166,6 +166,14 @@ fn arguments_that_make_no_sense_are_refused_with_a_reason() {
         ("--rate 10/s --duration 0s", "--duration is nothing"),
         ("--rate 10/s --phase late", "NAME=FROM..TO"),
         ("--rate 10/s --tls", "--ca FILE or --insecure"),
+        (
+            "--rate 1/s --protocol http/protobuf --writes frame",
+            "http/protobuf goes over HTTP/1.1",
+        ),
+        (
+            "--rate 1/s --protocol http/json --frame-bytes 16384",
+            "http/json goes over HTTP/1.1",
+        ),
     ] {
         let output = send("127.0.0.1:9", arguments).output().unwrap();
         let error = String::from_utf8_lossy(&output.stderr);

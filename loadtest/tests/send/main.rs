@@ -151,6 +151,10 @@ fn frames_are_as_long_as_was_asked_however_they_are_written() {
         };
         settings.workload.items = 50;
         let outcome = run(&settings).unwrap();
+        let title = &outcome.report.title;
+        assert!(title.contains("frames of at most 2048 bytes"), "{title}");
+        let is_said = title.contains("each frame in a write of its own");
+        assert_eq!(is_said, writes == Writes::Frame, "{title}");
         for seen in log.lock().unwrap().iter() {
             assert!(seen.body.len() > 3 * 2048 && seen.longest == 2048);
         }
