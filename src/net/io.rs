@@ -174,7 +174,8 @@ impl IoHandle {
         self.shared.poll_take(cx, usize::MAX, take)
     }
 
-    /// Reads what has come to two places; says how much, 0 is the end. Nothing is ahead then.
+    /// Reads what has come to two places; says how much, 0 is the end. For a connection of which
+    /// all that was read ahead is taken.
     ///
     /// # Errors
     ///

@@ -11,7 +11,7 @@ mod link;
 mod listen;
 mod task;
 
-pub use buffers::Buffers;
+pub use buffers::{Buffers, READ_BYTES};
 pub use driver::Driver;
 pub use gate::{Gate, Hold};
 pub use hyper_io::HyperIo;

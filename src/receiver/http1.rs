@@ -79,6 +79,7 @@ struct Session<'a> {
     /// Since when something is read that belongs to no call.
     between: Option<Reading<'a>>,
     date: Date,
+    /// What comes next, by what came last.
     likely: Option<Likely>,
     /// The sender has ended, or its socket is broken.
     gone: bool,

@@ -68,6 +68,7 @@ pub struct Server<H> {
     state: State,
     /// The beginning of a head whose end has not come.
     partial: Vec<u8>,
+    /// The length of the last whole head.
     head_bytes: usize,
     /// What the request that is open said of its answer.
     asked: Asked,

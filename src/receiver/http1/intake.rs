@@ -14,6 +14,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use super::{ANSWER_BYTES_MAX, InCall, Session};
 use crate::{
     batch::Permit,
+    net::READ_BYTES,
     outcome::{Outcome, Refusal},
     rt::Room,
 };
@@ -22,11 +23,6 @@ use crate::{
 ///
 /// - Source: chosen: a copy of less stays in the first-level cache.
 const LONG_BYTES_MIN: usize = 16 * 1024;
-
-/// Bytes of a body that are read before its length is known.
-///
-/// - Source: chosen: as much as is read at once of anything else.
-const LIKELY_BYTES_MAX: usize = 128 * 1024;
 
 /// A body may be longer than the last one by this part, and fits.
 ///
@@ -46,9 +42,7 @@ impl Likely {
         let last = body_bytes.filter(|bytes| *bytes >= LONG_BYTES_MIN)?;
         Some(Self {
             head_bytes,
-            body_bytes: last
-                .saturating_add(last / LONGER_PART)
-                .min(LIKELY_BYTES_MAX),
+            body_bytes: last.saturating_add(last / LONGER_PART).min(READ_BYTES),
         })
     }
 }
@@ -180,7 +174,7 @@ mod tests {
 
     #[test]
     fn a_body_as_long_as_the_last_one_stays_where_it_was_read_to() {
-        for bytes in [LONG_BYTES_MIN, 43_017, LIKELY_BYTES_MAX, 1 << 24] {
+        for bytes in [LONG_BYTES_MIN, 43_017, READ_BYTES, 1 << 24] {
             let likely = Likely::after(200, Some(bytes)).unwrap();
             let memory = rt::aligned(likely.body_bytes).capacity();
             assert!(memory <= bytes + bytes / EMPTY_PART, "{bytes}");
