@@ -129,16 +129,10 @@ impl<'a> Reader<'a> {
     pub(super) fn push_copy(&mut self, chunk: &[u8]) -> Result<(), Refusal> {
         let mut chunk = &chunk[self.accept(chunk)?..];
         while !chunk.is_empty() {
-            if self.tail.len() == self.tail.capacity() {
-                self.end_tail();
-                self.tail = self
-                    .context
-                    .bodies
-                    .take(self.call.signal, self.reserved(chunk.len()));
-            }
-            let room = self.tail.capacity() - self.tail.len();
+            let tail = self.room(self.reserved(chunk.len()));
+            let room = tail.capacity() - tail.len();
             let (fits, rest) = chunk.split_at(room.min(chunk.len()));
-            self.tail.extend_from_slice(fits);
+            tail.extend_from_slice(fits);
             chunk = rest;
         }
         Ok(())
@@ -152,22 +146,22 @@ impl<'a> Reader<'a> {
         if !is_filled || self.wire_bytes > 0 {
             return self.push_copy(&memory);
         }
-        self.accept(&memory)?;
+        self.filled(memory.len())?;
         self.tail = memory;
         Ok(())
     }
 
-    /// Memory for more of a body of which so many bytes are missing, behind what is in it. What is
-    /// written to it is told to [`Reader::filled`].
-    pub(super) fn room(&mut self, missing: usize) -> &mut BytesMut {
+    /// Memory for more of the body, behind what is in it; where that is full, new memory for so
+    /// many `bytes`. What others write to it is told to [`Reader::filled`].
+    pub(super) fn room(&mut self, bytes: usize) -> &mut BytesMut {
         if self.tail.len() == self.tail.capacity() {
             self.end_tail();
-            self.tail = self.context.bodies.take(self.call.signal, missing);
+            self.tail = self.context.bodies.take(self.call.signal, bytes);
         }
         &mut self.tail
     }
 
-    /// So many bytes of a body of declared length came to [`Reader::room`].
+    /// So many bytes of a body over HTTP came, and not by [`Reader::push_copy`].
     pub(super) fn filled(&mut self, bytes: usize) -> Result<(), Refusal> {
         self.count(bytes);
         self.admit(bytes)

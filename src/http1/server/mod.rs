@@ -280,12 +280,12 @@ impl<H: Clone> Server<H> {
         self.head_bytes
     }
 
-    /// How much is missing of the body that is being read, where its length was declared.
+    /// How much is missing of the body that is being read, where its length was declared; else 0.
     #[must_use]
-    pub const fn missing(&self) -> Option<u64> {
+    pub const fn missing(&self) -> u64 {
         match self.state {
-            State::Body(Body::Length(left)) => Some(left),
-            _ => None,
+            State::Body(Body::Length(left)) => left,
+            _ => 0,
         }
     }
 

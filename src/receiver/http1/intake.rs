@@ -85,8 +85,7 @@ impl Session<'_> {
 
     /// How much is missing of a body whose length was declared.
     fn missing(&self) -> usize {
-        let missing = self.http.missing().unwrap_or(0);
-        usize::try_from(missing).unwrap_or(usize::MAX)
+        self.http.missing().try_into().unwrap_or(usize::MAX)
     }
 
     /// Reads the beginning of a request.

@@ -497,9 +497,7 @@ impl TcpStream {
             stream: self.stream.buffered_with(buf),
         }
     }
-}
 
-impl TcpStream {
     /// Reads by one call of `read`, which gets the socket and says how much it
     /// has read, and whether nothing is left to be read. Where it says
     /// [`io::ErrorKind::WouldBlock`], this waits until something has come.
